@@ -1,0 +1,171 @@
+//! Asynchronous context managers: what `async with` enters and leaves.
+
+use std::fmt::{self, Debug};
+
+use crate::async_iter::AsyncGenerator;
+use crate::error::{Error, Result, RuntimeError};
+use crate::generator::Yielder;
+
+/// Something that is entered before a block and left after it, and may suspend in both; Python's `__aenter__` and
+/// `__aexit__`.
+///
+/// ```
+/// use coro_core::prelude::*;
+///
+/// struct Connection;
+/// impl AsyncContextManager for Connection {
+///     type Value = &'static str;
+///     fn aenter(&mut self) -> Result<&'static str> {
+///         sleep(millis(1)).co_await()?;
+///         Ok("sqlite")
+///     }
+///     fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {
+///         sleep(millis(1)).co_await()?;
+///         Ok(false)
+///     }
+/// }
+/// async_fn! {
+///     async fn program() -> usize {
+///         let mut length = 0;
+///         async with Connection as driver { length = driver.len(); }
+///         length
+///     }
+/// }
+/// assert_eq!(coro_core::run(program())?, 6);
+/// # Ok::<(), Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`async with` cannot enter `{Self}`",
+    label = "this is no asynchronous context manager",
+    note = "implement `coro_core::AsyncContextManager` for it, or make one from an async generator with `context_manager(..)`"
+)]
+pub trait AsyncContextManager {
+    /// What the block gets; `async with … as value`.
+    type Value;
+
+    /// Enters.
+    ///
+    /// # Errors
+    /// If it cannot be entered; the block does not run then, and [`aexit`](Self::aexit) is not called.
+    fn aenter(&mut self) -> Result<Self::Value>;
+
+    /// Leaves. `error` is what the block raised; `true` swallows it.
+    ///
+    /// # Errors
+    /// What goes wrong while leaving; it takes the place of `error`.
+    fn aexit(&mut self, error: Option<&Error>) -> Result<bool>;
+}
+
+impl<M: AsyncContextManager + ?Sized> AsyncContextManager for &mut M {
+    type Value = M::Value;
+
+    fn aenter(&mut self) -> Result<M::Value> {
+        (**self).aenter()
+    }
+
+    fn aexit(&mut self, error: Option<&Error>) -> Result<bool> {
+        (**self).aexit(error)
+    }
+}
+
+impl<M: AsyncContextManager + ?Sized> AsyncContextManager for Box<M> {
+    type Value = M::Value;
+
+    fn aenter(&mut self) -> Result<M::Value> {
+        (**self).aenter()
+    }
+
+    fn aexit(&mut self, error: Option<&Error>) -> Result<bool> {
+        (**self).aexit(error)
+    }
+}
+
+/// A context manager from a generator that yields once; `contextlib.asynccontextmanager`.
+///
+/// What stands before the yield enters, what stands after it leaves. An error in the block is raised at the yield:
+/// a generator that catches it swallows it.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// async_fn! {
+///     async fn connection() yields &'static str {
+///         await!(sleep(millis(1)));
+///         yield!("sqlite");
+///         await!(sleep(millis(1)));
+///     }
+///     async fn program() -> usize {
+///         let mut length = 0;
+///         async with context_manager(connection()) as driver { length = driver.len(); }
+///         length
+///     }
+/// }
+/// assert_eq!(coro_core::run(program())?, 6);
+/// # Ok::<(), Error>(())
+/// ```
+pub fn context_manager<Y, F>(generator: AsyncGenerator<Y, (), F>) -> ContextManager<Y, F>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()>,
+{
+    ContextManager { generator }
+}
+
+/// What [`context_manager`] returns.
+#[must_use = "a context manager does nothing until it is entered"]
+pub struct ContextManager<Y, F> {
+    generator: AsyncGenerator<Y, (), F>,
+}
+
+impl<Y, F> ContextManager<Y, F>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()>,
+{
+    pub(crate) fn enter_borrowed(&mut self) -> Result<Y> {
+        self.generator.next_borrowed()?.ok_or_else(|| RuntimeError::new("generator didn't yield").into())
+    }
+
+    pub(crate) fn exit_borrowed(&mut self, error: Option<&Error>) -> Result<bool> {
+        let Some(error) = error else {
+            return match self.generator.next_borrowed()? {
+                None => Ok(false),
+                Some(value) => {
+                    drop(value);
+                    Err(RuntimeError::new("generator didn't stop").into())
+                }
+            };
+        };
+        match self.generator.throw_borrowed(error.clone()) {
+            Ok(None) => Ok(true),
+            Ok(Some(value)) => {
+                drop(value);
+                Err(RuntimeError::new("generator didn't stop after athrow()").into())
+            }
+            // The very error that went in has passed through: it goes on as if there were no generator.
+            Err(raised) if raised.same(error) || raised.cause().is_some_and(|cause| cause.same(error)) => Ok(false),
+            Err(raised) => Err(raised),
+        }
+    }
+}
+
+impl<Y: 'static, F> AsyncContextManager for ContextManager<Y, F>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()> + 'static,
+{
+    type Value = Y;
+
+    fn aenter(&mut self) -> Result<Y> {
+        self.enter_borrowed()
+    }
+
+    fn aexit(&mut self, error: Option<&Error>) -> Result<bool> {
+        self.exit_borrowed(error)
+    }
+}
+
+impl<Y, F> Debug for ContextManager<Y, F>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<context manager of {:?}>", self.generator)
+    }
+}

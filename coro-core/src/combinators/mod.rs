@@ -1,0 +1,15 @@
+//! What is built from tasks and futures alone: waiting for time, for several at once, for no longer than a limit.
+//!
+//! Floor 7 of the library: nothing here knows the loop's inside, the reactor or stacks.
+
+mod gather;
+mod shield;
+mod sleep;
+mod timeout;
+mod wait;
+
+pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exceptions};
+pub use shield::shield;
+pub use sleep::{Sleep, millis, secs, sleep};
+pub use timeout::{Timeout, WaitFor, timeout, timeout_at, wait_for};
+pub use wait::{AsFuture, ReturnWhen, Wait, wait};

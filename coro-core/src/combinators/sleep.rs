@@ -1,0 +1,86 @@
+//! `sleep`, and durations in short.
+
+use std::time::Duration;
+
+use crate::coroutine::{Awaitable, suspend};
+use crate::error::Result;
+use crate::events::running_core;
+use crate::fiber::Awaited;
+use crate::future::timer_future;
+
+/// So many seconds.
+///
+/// ```
+/// assert_eq!(coro_core::secs(2), std::time::Duration::from_secs(2));
+/// ```
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// So many milliseconds.
+///
+/// ```
+/// assert_eq!(coro_core::millis(2), std::time::Duration::from_millis(2));
+/// ```
+pub const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// What [`sleep`] returns.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a sleep does nothing until it is awaited"]
+pub struct Sleep {
+    duration: Duration,
+}
+
+/// Suspends the task for `duration`; `asyncio.sleep()`. Zero lets every ready task run once.
+///
+/// # Errors
+/// When awaited: `RuntimeError` "no running event loop".
+///
+/// # Cancellation
+/// Nothing is kept: the timer is cancelled.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let clock = get_running_loop()?;
+///     let before = clock.time();
+///     sleep(millis(20)).co_await()?;
+///     assert!(clock.time() - before >= millis(20));
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep { duration }
+}
+
+impl Awaitable for Sleep {
+    type Output = ();
+
+    fn co_await(self) -> Result<()> {
+        if self.duration.is_zero() {
+            return suspend(Awaited::Yield).map(drop);
+        }
+        let core = running_core()?;
+        let when = core.clock.now().saturating_add(self.duration);
+        let timer = timer_future(&core, when);
+        let result = timer.wait_done();
+        if !timer.done() || timer.cancelled() {
+            // It will not fire any more: the queue counts how much of it is dead.
+            timer.cancel();
+            core.note_timer_cancelled();
+        }
+        result
+    }
+}
+
+impl IntoFuture for Sleep {
+    type Output = Result<()>;
+    type IntoFuture = crate::compat::AsStdFuture<Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        crate::compat::AsStdFuture::new(self)
+    }
+}

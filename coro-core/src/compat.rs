@@ -1,0 +1,177 @@
+//! std futures on this loop, and this library's awaitables in `async` blocks.
+//!
+//! Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who awaits it. An
+//! awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Debug};
+use std::future::Future as StdFuture;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context as PollContext, Poll, Waker};
+
+use crate::coroutine::{Awaitable, Coroutine, Origins, Stackless, suspend};
+use crate::definition::Origin;
+use crate::error::Result;
+use crate::events::{Runnable, running_core};
+use crate::fiber::Awaited;
+use crate::future::{Future, OnceFuture};
+use crate::task::{Task, create_task};
+use crate::waker::{WakeSlot, Woken};
+
+impl<F: StdFuture> Awaitable for F {
+    type Output = F::Output;
+
+    fn co_await(self) -> Result<F::Output> {
+        let mut future = pin!(self);
+        // Many futures are ready at once: no loop is needed for those.
+        let Ok(core) = running_core() else {
+            return match future.as_mut().poll(&mut PollContext::from_waker(Waker::noop())) {
+                Poll::Ready(value) => Ok(value),
+                Poll::Pending => running_core().map(|_| unreachable!("looked at above")),
+            };
+        };
+        let wake_up = Rc::new(WakeUp { future: RefCell::new(Future::on(Rc::clone(&core))) });
+        let slot = WakeSlot::new(&core, Rc::clone(&wake_up) as Rc<dyn Woken>);
+        let mut context = PollContext::from_waker(slot.waker());
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return Ok(value);
+            }
+            let woken = wake_up.future.borrow().clone();
+            suspend(Awaited::Future(woken.any()))?;
+            *wake_up.future.borrow_mut() = Future::on(Rc::clone(&core));
+        }
+    }
+
+    fn __stackless(self) -> Stackless<Self>
+    where
+        Self: 'static,
+    {
+        Stackless::Yes(Box::pin(self))
+    }
+
+    fn __origin(&self) -> Origins {
+        Origins(Origin::of_type::<F>())
+    }
+}
+
+/// What a waker of a future that is polled on a stack settles.
+struct WakeUp {
+    future: RefCell<Future<()>>,
+}
+
+impl Woken for WakeUp {
+    fn wake(self: Rc<Self>) {
+        let future = self.future.borrow().clone();
+        // A second wake before the next poll finds it settled, which is as good.
+        let _ = future.settle_value(());
+    }
+}
+
+/// One of this library's awaitables as a std future: it runs as a task of the running loop.
+///
+/// # Cancellation
+/// Dropping it cancels the task.
+pub struct AsStdFuture<A: Awaitable> {
+    state: Cell<State<A>>,
+}
+
+enum State<A: Awaitable> {
+    New(A),
+    Running(Task<A::Output>, Rc<Wake>),
+    Done,
+}
+
+impl<A: Awaitable> AsStdFuture<A> {
+    pub(crate) fn new(awaitable: A) -> Self {
+        Self { state: Cell::new(State::New(awaitable)) }
+    }
+}
+
+/// The done callback that wakes the one who polls.
+struct Wake(RefCell<Waker>);
+
+impl Runnable for Wake {
+    fn run(self: Rc<Self>) {
+        let waker = self.0.borrow().clone();
+        waker.wake();
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker::wake()")
+    }
+}
+
+// Nothing in it is pinned: what it holds is moved into a task, or is a handle.
+impl<A: Awaitable> Unpin for AsStdFuture<A> {}
+
+impl<A> StdFuture for AsStdFuture<A>
+where
+    A: Awaitable + 'static,
+    A::Output: 'static,
+{
+    type Output = Result<A::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Self::Output> {
+        let (task, wake) = match self.state.replace(State::Done) {
+            State::New(awaitable) => {
+                let (task, wake) = (create_task(awaitable), Rc::new(Wake(RefCell::new(context.waker().clone()))));
+                task.any().0.add_waiter(Rc::clone(&wake) as Rc<dyn Runnable>);
+                (task, wake)
+            }
+            State::Running(task, wake) => (task, wake),
+            State::Done => panic!("a future was polled after it was ready"),
+        };
+        if task.done() {
+            return Poll::Ready(task.take_result());
+        }
+        let old = wake.0.replace(context.waker().clone());
+        drop(old);
+        self.state.set(State::Running(task, wake));
+        Poll::Pending
+    }
+}
+
+impl<A: Awaitable> Drop for AsStdFuture<A> {
+    fn drop(&mut self) {
+        if let State::Running(task, _) = self.state.replace(State::Done) {
+            let task = task.any_task();
+            task.cancel();
+        }
+    }
+}
+
+impl<A: Awaitable> Debug for AsStdFuture<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<AsStdFuture>")
+    }
+}
+
+macro_rules! into_future {
+    ($($awaitable:ident<$T:ident> $(where $bound:path)?),+ $(,)?) => {$(
+        impl<$T: $($bound +)? 'static> IntoFuture for $awaitable<$T> {
+            type Output = Result<$T>;
+            type IntoFuture = AsStdFuture<Self>;
+
+            fn into_future(self) -> AsStdFuture<Self> {
+                AsStdFuture::new(self)
+            }
+        }
+    )+};
+}
+
+into_future!(Future<T> where Clone, OnceFuture<T>, Task<T>);
+
+impl<F, T> IntoFuture for Coroutine<F>
+where
+    F: FnOnce() -> Result<T> + 'static,
+    T: 'static,
+{
+    type Output = Result<T>;
+    type IntoFuture = AsStdFuture<Self>;
+
+    fn into_future(self) -> AsStdFuture<Self> {
+        AsStdFuture::new(self)
+    }
+}

@@ -1,0 +1,227 @@
+//! Context variables: values that follow a chain of calls, one copy of the set per task.
+//!
+//! Floor 1. A [`Context`] is a mutable set of values; copying one is a count. The values are `Send + Sync`, so
+//! that a snapshot can follow a job into a thread.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Result, RuntimeError, ValueError};
+
+type Values = Arc<BTreeMap<u64, Arc<dyn Any + Send + Sync>>>;
+
+thread_local! {
+    static CURRENT: RefCell<Context> = RefCell::new(Context::new());
+}
+
+/// A set of values of context variables; `contextvars.Context`.
+///
+/// A clone is a second handle on the same set; [`copy`](Self::copy) makes another set with the same values.
+///
+/// ```
+/// use coro_core::{Context, ContextVar};
+/// static USER: ContextVar<&str> = ContextVar::with_default("user", || "nobody");
+///
+/// let context = Context::current().copy();
+/// context.run(|| { USER.set("ada"); });
+/// assert_eq!(context.get(&USER), Some("ada"));
+/// assert_eq!(USER.get().unwrap(), "nobody");
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    values: Rc<RefCell<Values>>,
+}
+
+impl Context {
+    /// A set without values.
+    pub fn new() -> Self {
+        Self::from_values(Values::default())
+    }
+
+    fn from_values(values: Values) -> Self {
+        Self { values: Rc::new(RefCell::new(values)) }
+    }
+
+    /// The set that is in force here: the task's own, inside a task.
+    pub fn current() -> Self {
+        CURRENT.with_borrow(Self::clone)
+    }
+
+    /// Another set with the same values: `contextvars.copy_context()` is `Context::current().copy()`.
+    pub fn copy(&self) -> Self {
+        Self::from_values(self.snapshot())
+    }
+
+    pub(crate) fn snapshot(&self) -> Values {
+        self.values.borrow().clone()
+    }
+
+    pub(crate) fn from_snapshot(values: Values) -> Self {
+        Self::from_values(values)
+    }
+
+    /// Calls `f` with this set in force; what `f` sets stays in this set.
+    ///
+    /// # Panics
+    /// What `f` panics with; the former set is in force again.
+    pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _entered = self.enter();
+        f()
+    }
+
+    /// Puts this set in force until the guard is dropped.
+    pub(crate) fn enter(&self) -> Entered {
+        Entered { before: Some(CURRENT.replace(self.clone())) }
+    }
+
+    /// The value that `var` has in this set.
+    pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
+        let value = self.values.borrow().get(&var.id()).cloned();
+        value.and_then(|value| value.downcast_ref::<T>().cloned())
+    }
+
+    /// Whether both are the same set.
+    pub fn same(&self, other: &Context) -> bool {
+        Rc::ptr_eq(&self.values, &other.values)
+    }
+
+    fn replace(&self, id: u64, value: Option<Arc<dyn Any + Send + Sync>>) {
+        let mut values = self.values.borrow_mut();
+        let map = Arc::make_mut(&mut values);
+        let old = match value {
+            Some(value) => map.insert(id, value),
+            None => map.remove(&id),
+        };
+        drop(values);
+        drop(old); // the value's destructor is the user's: nothing is borrowed now
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Context with {} values>", self.values.borrow().len())
+    }
+}
+
+/// Puts the former context back.
+pub(crate) struct Entered {
+    before: Option<Context>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            drop(CURRENT.replace(before));
+        }
+    }
+}
+
+/// A variable whose value belongs to the current [`Context`]; `contextvars.ContextVar`.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// use coro_core::ContextVar;
+///
+/// static REQUEST: ContextVar<u32> = ContextVar::new("request");
+///
+/// assert!(REQUEST.get().is_err());
+/// let token = REQUEST.set(7);
+/// assert_eq!(REQUEST.get()?, 7);
+/// REQUEST.reset(token)?;
+/// assert!(REQUEST.get().is_err());
+/// # Ok::<(), Error>(())
+/// ```
+pub struct ContextVar<T> {
+    name: &'static str,
+    default: Option<fn() -> T>,
+    id: OnceLock<u64>,
+}
+
+impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
+    /// A variable that has no value until one is set.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, default: None, id: OnceLock::new() }
+    }
+
+    /// A variable with a value for contexts in which none was set.
+    pub const fn with_default(name: &'static str, default: fn() -> T) -> Self {
+        Self { name, default: Some(default), id: OnceLock::new() }
+    }
+
+    fn id(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        *self.id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The name it was made with.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The value in the current context.
+    ///
+    /// # Errors
+    /// [`ValueError`], with the variable's name, if none was set and there is no default (Python's `LookupError`).
+    pub fn get(&self) -> Result<T> {
+        match (Context::current().get(self), self.default) {
+            (Some(value), _) => Ok(value),
+            (None, Some(default)) => Ok(default()),
+            (None, None) => Err(ValueError::new(format!("no value was set for {self:?}")).into()),
+        }
+    }
+
+    /// Sets the value in the current context. The token takes it back.
+    pub fn set(&self, value: T) -> Token<T> {
+        let context = Context::current();
+        let before = context.values.borrow().get(&self.id()).cloned();
+        context.replace(self.id(), Some(Arc::new(value)));
+        Token { context, id: self.id(), before, marker: PhantomData }
+    }
+
+    /// Takes one [`set`](Self::set) back.
+    ///
+    /// # Errors
+    /// [`ValueError`] if the token is another variable's, [`RuntimeError`] if it was made in another context.
+    pub fn reset(&self, token: Token<T>) -> Result<()> {
+        if token.id != self.id() {
+            return Err(ValueError::new(format!("the token was made by another variable than {self:?}")).into());
+        }
+        if !token.context.same(&Context::current()) {
+            return Err(RuntimeError::new(format!("the token of {self:?} was made in another context")).into());
+        }
+        token.context.replace(token.id, token.before);
+        Ok(())
+    }
+}
+
+impl<T> Debug for ContextVar<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<ContextVar name='{}'>", self.name)
+    }
+}
+
+/// What takes one [`ContextVar::set`] back; `contextvars.Token`.
+pub struct Token<T> {
+    context: Context,
+    id: u64,
+    before: Option<Arc<dyn Any + Send + Sync>>,
+    marker: PhantomData<fn(T)>,
+}
+
+impl<T> Debug for Token<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<Token>")
+    }
+}

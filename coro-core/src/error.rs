@@ -1,0 +1,616 @@
+//! Exceptions as values: [`Error`], the errors of the library, and how they travel through foreign code.
+//!
+//! Floor 0. An [`Error`] is what Python would raise. It holds any `std::error::Error`, is one pointer wide and
+//! is cloned by counting, so that one failure can be delivered to every task that waits for it.
+//!
+//! Through `std::io` an error travels inside an `io::Error`: [`Carrier`] is the payload, its `source()` is the
+//! original error, so that code which only follows sources (as `serde_json::Error` does) still finds it.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt::{self, Debug, Display};
+use std::io;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The result of everything that may raise: `Result<T>` is `Result<T, coro_core::Error>`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = dyn StdError + Send + Sync + 'static;
+
+/// The dynamic exception: any error, cheap to clone, with the place where it was raised.
+///
+/// Every `std::error::Error + Send + Sync + 'static` converts into it by `?`; it converts back into
+/// [`std::io::Error`] and into boxed errors. `Debug`, which `main` prints, reads like a traceback.
+///
+/// ```
+/// use coro_core::prelude::*;
+///
+/// fn parse(text: &str) -> Result<u32> {
+///     Ok(text.parse::<u32>()?)
+/// }
+/// let error = parse("x").unwrap_err();
+/// assert!(error.is::<std::num::ParseIntError>());
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    raised: Arc<Raised>,
+}
+
+struct Raised {
+    error: Box<Source>,
+    kind: &'static str,
+    location: &'static Location<'static>,
+    cause: Option<Error>,
+}
+
+impl Error {
+    /// An exception that holds `error`.
+    ///
+    /// An `io::Error` that carries an exception of this library gives back that very exception.
+    ///
+    /// ```
+    /// use coro_core::{Error, Cancelled};
+    /// let error = Error::new(Cancelled::new());
+    /// assert!(error.is_cancelled());
+    /// assert!(Error::new(std::io::Error::from(error)).is::<Cancelled>());
+    /// ```
+    #[track_caller]
+    pub fn new<E: StdError + Send + Sync + 'static>(error: E) -> Self {
+        if let Some(carried) = carried_by(&error) {
+            return carried;
+        }
+        Self::build(Box::new(error), short_name(std::any::type_name::<E>()), None)
+    }
+
+    /// An exception that is only a message; `raise!("text {x}")` makes one too.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Error::msg("no eggs left").to_string(), "no eggs left");
+    /// ```
+    #[track_caller]
+    pub fn msg(message: impl Display) -> Self {
+        Self::build(Box::new(Message(message.to_string())), "Error", None)
+    }
+
+    /// An exception from an error that is boxed already.
+    ///
+    /// ```
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = "from elsewhere".into();
+    /// assert_eq!(coro_core::Error::from_boxed(boxed).to_string(), "from elsewhere");
+    /// ```
+    #[track_caller]
+    pub fn from_boxed(error: Box<dyn StdError + Send + Sync + 'static>) -> Self {
+        match carried_by(&*error) {
+            Some(carried) => carried,
+            None => Self::build(error, "Error", None),
+        }
+    }
+
+    #[track_caller]
+    fn build(error: Box<Source>, kind: &'static str, cause: Option<Error>) -> Self {
+        Self { raised: Arc::new(Raised { error, kind, location: Location::caller(), cause }) }
+    }
+
+    /// The same kind of raise, with the error it came from: Python's `raise X from cause`.
+    ///
+    /// ```
+    /// use coro_core::{Error, Cancelled, Elapsed};
+    /// let error = Error::caused_by(Elapsed, Error::new(Cancelled::new()));
+    /// assert!(error.is_timeout() && !error.is_cancelled());
+    /// assert!(error.cause().unwrap().is_cancelled());
+    /// ```
+    #[track_caller]
+    pub fn caused_by<E: StdError + Send + Sync + 'static>(error: E, cause: Error) -> Self {
+        Self::build(Box::new(error), short_name(std::any::type_name::<E>()), Some(cause))
+    }
+
+    /// The exception that this one was raised from: Python's `__cause__`.
+    ///
+    /// ```
+    /// assert!(coro_core::Error::msg("alone").cause().is_none());
+    /// ```
+    pub fn cause(&self) -> Option<&Error> {
+        self.raised.cause.as_ref()
+    }
+
+    /// Whether the error held is an `E`: Python's `isinstance`, for one type.
+    ///
+    /// ```
+    /// use coro_core::{Error, ValueError};
+    /// assert!(Error::new(ValueError::new("-1 eggs")).is::<ValueError>());
+    /// ```
+    pub fn is<E: StdError + 'static>(&self) -> bool {
+        self.raised.error.is::<E>()
+    }
+
+    /// The error held, if it is an `E`.
+    ///
+    /// ```
+    /// use coro_core::{Error, ValueError};
+    /// let error = Error::new(ValueError::new("-1 eggs"));
+    /// assert_eq!(error.downcast_ref::<ValueError>().unwrap().message(), "-1 eggs");
+    /// ```
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.raised.error.downcast_ref()
+    }
+
+    /// Whether this is a cancellation, also when foreign code wrapped it: the chain of sources is walked.
+    ///
+    /// ```
+    /// use coro_core::{Cancelled, Error};
+    /// let wrapped = std::io::Error::from(Error::new(Cancelled::new()));
+    /// assert!(Error::from_boxed(Box::new(wrapped)).is_cancelled());
+    /// assert!(!Error::msg("other").is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        chain_has::<Cancelled>(&*self.raised.error)
+    }
+
+    /// Whether a time limit ended the work: Python's `TimeoutError`.
+    ///
+    /// An `io::Error` of kind `TimedOut` counts as well.
+    ///
+    /// ```
+    /// use coro_core::{Elapsed, Error};
+    /// assert!(Error::new(Elapsed).is_timeout());
+    /// assert!(Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)).is_timeout());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        chain_has::<Elapsed>(&*self.raised.error)
+            || self.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::TimedOut)
+    }
+
+    /// Whether a panic was caught on the way.
+    ///
+    /// ```
+    /// assert!(!coro_core::Error::msg("calm").is_panic());
+    /// ```
+    pub fn is_panic(&self) -> bool {
+        self.is::<Panicked>()
+    }
+
+    /// The short name of the type of the error held, such as `"ValueError"`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Error::new(coro_core::Elapsed).type_name(), "Elapsed");
+    /// ```
+    pub fn type_name(&self) -> &'static str {
+        self.raised.kind
+    }
+
+    /// Where it was raised.
+    ///
+    /// ```
+    /// assert!(coro_core::Error::msg("here").location().line() > 0);
+    /// ```
+    pub fn location(&self) -> &'static Location<'static> {
+        self.raised.location
+    }
+
+    /// Whether both are the same raise: Python's `is`.
+    ///
+    /// ```
+    /// let error = coro_core::Error::msg("one");
+    /// assert!(error.same(&error.clone()));
+    /// assert!(!error.same(&coro_core::Error::msg("one")));
+    /// ```
+    pub fn same(&self, other: &Error) -> bool {
+        Arc::ptr_eq(&self.raised, &other.raised)
+    }
+
+    /// The error as it stands in `exception=...` of a task's `Debug` output.
+    pub(crate) fn fmt_repr(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.raised.error, f)
+    }
+}
+
+fn short_name(path: &'static str) -> &'static str {
+    let path = path.split('<').next().unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// The exception inside an `io::Error` that this library made, if `error` is one.
+fn carried_by(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let payload = error.downcast_ref::<io::Error>()?.get_ref()?;
+    payload.downcast_ref::<Carrier>().map(|carrier| carrier.0.clone())
+}
+
+fn chain_has<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<E>() || carried_by(error).is_some_and(|e| chain_has::<E>(&*e.raised.error)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}
+
+impl Deref for Error {
+    type Target = dyn StdError + Send + Sync + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.raised.error
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.raised.error, f)
+    }
+}
+
+impl Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Raised { error, kind, location, cause } = &*self.raised;
+        write!(f, "{kind}: {error}\n  raised at {location}")?;
+        let mut source = error.source();
+        while let Some(error) = source {
+            write!(f, "\n  because: {error}")?;
+            source = error.source();
+        }
+        if let Some(group) = self.downcast_ref::<ErrorGroup>() {
+            for (number, error) in group.errors().iter().enumerate() {
+                let text = format!("{error:?}").replace('\n', "\n  | ");
+                write!(f, "\n  +- {} -\n  | {text}", number + 1)?;
+            }
+        }
+        match cause {
+            Some(cause) => write!(f, "\nraised from {cause:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        // Never of kind `Interrupted`: `read_exact` and its like would swallow it and try again.
+        let kind = match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::Interrupted) | None if error.is_timeout() => io::ErrorKind::TimedOut,
+            Some(io::ErrorKind::Interrupted) | None => io::ErrorKind::Other,
+            Some(kind) => kind,
+        };
+        io::Error::new(kind, Carrier(error))
+    }
+}
+
+impl From<Error> for Box<dyn StdError + Send + Sync + 'static> {
+    fn from(error: Error) -> Self {
+        Box::new(Carrier(error))
+    }
+}
+
+impl From<Error> for Box<dyn StdError + 'static> {
+    fn from(error: Error) -> Self {
+        Box::new(Carrier(error))
+    }
+}
+
+/// What an [`Error`] becomes where a `std::error::Error` is asked for. Its source is the error itself.
+struct Carrier(Error);
+
+impl Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.0, f)
+    }
+}
+
+impl Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for Carrier {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0.raised.error)
+    }
+}
+
+struct Message(String);
+
+impl Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.0).finish()
+    }
+}
+
+impl Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Message {}
+
+/// Defines an error that is a message: what in Python is a subclass with a text.
+macro_rules! message_error {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name {
+            message: Cow<'static, str>,
+        }
+
+        impl $name {
+            /// The error with this message.
+            pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+                Self { message: message.into() }
+            }
+
+            /// The message alone.
+            pub fn message(&self) -> &str {
+                &self.message
+            }
+        }
+
+        impl Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.message).finish()
+            }
+        }
+
+        impl Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.message)
+            }
+        }
+
+        impl StdError for $name {}
+    };
+}
+
+message_error! {
+    /// The loop, a task or a generator was used in a state that does not allow it; asyncio's `RuntimeError`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::get_running_loop().unwrap_err().to_string(), "no running event loop");
+    /// ```
+    RuntimeError
+}
+
+message_error! {
+    /// An argument of the right type with a value that cannot be used; Python's `ValueError`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::ValueError::new("-1").message(), "-1");
+    /// ```
+    ValueError
+}
+
+message_error! {
+    /// A value was given where none can be; Python's `TypeError`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::TypeError::new("no").to_string(), "no");
+    /// ```
+    TypeError
+}
+
+message_error! {
+    /// A future was asked for what its state does not have; asyncio's `InvalidStateError`.
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// coro_core::run(coroutine(|| {
+    ///     let future = coro_core::Future::<u32>::new();
+    ///     assert!(future.result().unwrap_err().is::<coro_core::InvalidState>());
+    ///     Ok(())
+    /// })).unwrap();
+    /// ```
+    InvalidState
+}
+
+/// A cancellation on its way; asyncio's `CancelledError`.
+///
+/// ```
+/// use coro_core::Cancelled;
+/// assert_eq!(Cancelled::with_message("too late").message(), Some("too late"));
+/// assert_eq!(Cancelled::new().to_string(), "cancelled");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    message: Option<String>,
+}
+
+impl Cancelled {
+    /// A cancellation without a message.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A cancellation that says why: `task.cancel(msg)`.
+    pub fn with_message(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()) }
+    }
+
+    /// What [`with_message`](Self::with_message) was given.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+}
+
+impl Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.as_deref().unwrap_or("cancelled"))
+    }
+}
+
+impl StdError for Cancelled {}
+
+/// A time limit was reached; Python's `TimeoutError`.
+///
+/// ```
+/// assert_eq!(coro_core::Elapsed.to_string(), "timed out");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out")]
+pub struct Elapsed;
+
+/// A generator is asked to end; Python's `GeneratorExit`.
+///
+/// ```
+/// assert_eq!(coro_core::GeneratorExit.to_string(), "generator is being closed");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("generator is being closed")]
+pub struct GeneratorExit;
+
+/// A generator that has ended was asked for more; Python's `StopIteration`.
+///
+/// ```
+/// assert_eq!(coro_core::StopIteration.to_string(), "generator has ended");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("generator has ended")]
+pub struct StopIteration;
+
+/// An asynchronous iterator that has ended was asked for more; Python's `StopAsyncIteration`.
+///
+/// ```
+/// assert_eq!(coro_core::StopAsyncIteration.to_string(), "asynchronous iterator has ended");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("asynchronous iterator has ended")]
+pub struct StopAsyncIteration;
+
+/// Ctrl-C ended the run; Python's `KeyboardInterrupt`. `#[coro_core::main]` turns it into exit status 130.
+///
+/// ```
+/// assert_eq!(coro_core::KeyboardInterrupt.to_string(), "interrupted");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct KeyboardInterrupt;
+
+/// Several errors at once; Python's `ExceptionGroup`.
+///
+/// ```
+/// use coro_core::{Error, ErrorGroup};
+/// let group = ErrorGroup::new("two things went wrong", vec![Error::msg("a"), Error::msg("b")]);
+/// assert_eq!(group.to_string(), "two things went wrong (2 sub-exceptions)");
+/// ```
+#[derive(Clone)]
+pub struct ErrorGroup {
+    message: Cow<'static, str>,
+    errors: Vec<Error>,
+}
+
+impl ErrorGroup {
+    /// A group with a message for all.
+    pub fn new(message: impl Into<Cow<'static, str>>, errors: Vec<Error>) -> Self {
+        Self { message: message.into(), errors }
+    }
+
+    /// The errors, in the order in which they came.
+    pub fn errors(&self) -> &[Error] {
+        &self.errors
+    }
+}
+
+impl Debug for ErrorGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ErrorGroup({:?}, [", self.message)?;
+        for (number, error) in self.errors.iter().enumerate() {
+            f.write_str(if number == 0 { "" } else { ", " })?;
+            error.fmt_repr(f)?;
+        }
+        f.write_str("])")
+    }
+}
+
+impl Display for ErrorGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.errors.len() == 1 { "" } else { "s" };
+        write!(f, "{} ({} sub-exception{plural})", self.message, self.errors.len())
+    }
+}
+
+impl StdError for ErrorGroup {}
+
+/// A task panicked. The payload is kept until somebody takes it up again.
+///
+/// ```no_run
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let task = create_task(coroutine(|| -> Result<()> { panic!("burnt") }));
+///     let error = task.co_await().unwrap_err();
+///     assert!(error.is_panic());
+///     assert_eq!(error.to_string(), "panicked: burnt");
+///     Ok(())
+/// })).unwrap();
+/// ```
+pub struct Panicked {
+    message: String,
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Panicked {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
+        let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "a value that is no text".to_owned(),
+        };
+        Self { message, payload: Mutex::new(Some(payload)) }
+    }
+
+    /// What the panic said.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        self.payload.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Debug for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panicked").field(&self.message).finish()
+    }
+}
+
+impl Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message)
+    }
+}
+
+impl StdError for Panicked {}
+
+/// Raises an error: leaves the function, closure or coroutine with it, as Python's `raise` does.
+///
+/// `raise!(error)` takes any error, `raise!("text {x}")` makes one from a message.
+///
+/// ```
+/// use coro_core::prelude::*;
+///
+/// fn boil(eggs: u32) -> Result<u32> {
+///     if eggs == 0 {
+///         raise!("{eggs} eggs");
+///     }
+///     Ok(eggs)
+/// }
+/// assert_eq!(boil(0).unwrap_err().to_string(), "0 eggs");
+/// ```
+#[macro_export]
+macro_rules! raise {
+    ($text:literal $($arguments:tt)*) => {
+        return ::core::result::Result::Err(::core::convert::From::from($crate::Error::msg(::std::format!($text $($arguments)*))))
+    };
+    ($error:expr $(,)?) => {
+        return ::core::result::Result::Err(::core::convert::From::from($crate::Error::from($error)))
+    };
+}

@@ -1,0 +1,245 @@
+//! Doors: how other threads reach a loop.
+
+use std::fmt::{self, Debug};
+use std::future::Future as StdFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as PollContext, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::coroutine::Awaitable;
+use crate::error::{Elapsed, Error, Result, RuntimeError};
+use crate::events::{Doors, EventLoop};
+use crate::task::{AnyTask, create_task};
+
+/// A handle on a loop that other threads may hold; it is `Send`, `Sync` and can be cloned.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let handle = get_running_loop()?.handle();
+///     let answer = to_thread(move || {
+///         handle.run_coroutine_threadsafe(|| coroutine(|| { sleep(millis(1)).co_await()?; Ok(42) })).result(secs(5))
+///     });
+///     assert_eq!(answer.co_await()??, 42);
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LoopHandle {
+    doors: Arc<Doors>,
+}
+
+impl EventLoop {
+    /// A handle for other threads.
+    pub fn handle(&self) -> LoopHandle {
+        LoopHandle { doors: Arc::clone(&self.core.doors) }
+    }
+
+    /// Runs `callback` in the next round; like [`LoopHandle::call_soon_threadsafe`], for who holds the loop.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] "Event loop is closed".
+    pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.handle().call_soon_threadsafe(callback)
+    }
+}
+
+fn closed() -> Error {
+    RuntimeError::new("Event loop is closed").into()
+}
+
+impl LoopHandle {
+    /// Runs `callback` on the loop's thread, in its next round, and wakes the loop if it waits.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] "Event loop is closed"; the callback is dropped.
+    pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.doors.send(Box::new(callback)).map_err(|_| closed())
+    }
+
+    /// Runs what `make` makes, as a task on the loop; `asyncio.run_coroutine_threadsafe()`.
+    ///
+    /// The coroutine is made on the loop's thread, since it cannot be sent. The result can be waited for by
+    /// blocking, or awaited on any executor.
+    ///
+    /// # Cancellation
+    /// Dropping the [`ThreadsafeFuture`] changes nothing; [`cancel`](ThreadsafeFuture::cancel) cancels the task.
+    pub fn run_coroutine_threadsafe<M, A>(&self, make: M) -> ThreadsafeFuture<A::Output>
+    where
+        M: FnOnce() -> A + Send + 'static,
+        A: Awaitable + 'static,
+        A::Output: Send + 'static,
+    {
+        let shared = Arc::new(Shared { state: Mutex::default(), settled: Condvar::new() });
+        // If the loop closes first, this guard is dropped with the callback and says so.
+        let settle = Settle(Some(Arc::clone(&shared)));
+        let started = self.doors.send(Box::new(move || {
+            let number = next_remote();
+            let task = create_task(make());
+            REMOTE.with_borrow_mut(|tasks| tasks.push((number, task.any_task())));
+            if settle.note_started(number) {
+                task.cancel();
+            }
+            task.add_done_callback(move |task| {
+                REMOTE.with_borrow_mut(|tasks| tasks.retain(|(other, _)| *other != number));
+                settle.settle(task.take_result());
+            });
+        }));
+        drop(started); // refused: dropping the job settles the future
+        ThreadsafeFuture { shared, doors: Arc::clone(&self.doors) }
+    }
+}
+
+impl Debug for LoopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<LoopHandle of {:?}>", self.doors.thread)
+    }
+}
+
+thread_local! {
+    /// The tasks of this thread that other threads asked for.
+    static REMOTE: std::cell::RefCell<Vec<(u64, AnyTask)>> = const { std::cell::RefCell::new(Vec::new()) };
+    static REMOTES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+fn next_remote() -> u64 {
+    REMOTES.set(REMOTES.get() + 1);
+    REMOTES.get()
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    settled: Condvar,
+}
+
+struct State<T> {
+    result: Option<Result<T>>,
+    done: bool,
+    task: Option<u64>,
+    cancel: bool,
+    waker: Option<Waker>,
+}
+
+impl<T> Default for State<T> {
+    fn default() -> Self {
+        Self { result: None, done: false, task: None, cancel: false, waker: None }
+    }
+}
+
+struct Settle<T>(Option<Arc<Shared<T>>>);
+
+impl<T> Settle<T> {
+    /// Whether it was cancelled before it started.
+    fn note_started(&self, number: u64) -> bool {
+        self.0.as_ref().is_some_and(|shared| {
+            let mut state = shared.state.lock();
+            state.task = Some(number);
+            state.cancel
+        })
+    }
+
+    fn settle(mut self, result: Result<T>) {
+        self.settle_with(|| result);
+    }
+
+    fn settle_with(&mut self, result: impl FnOnce() -> Result<T>) {
+        let Some(shared) = self.0.take() else { return };
+        let result = result();
+        let mut state = shared.state.lock();
+        state.done = true;
+        state.result = Some(result);
+        let waker = state.waker.take();
+        drop(state);
+        shared.settled.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Drop for Settle<T> {
+    fn drop(&mut self) {
+        self.settle_with(|| Err(closed()));
+    }
+}
+
+/// The result of a coroutine that another thread's loop runs; `concurrent.futures.Future`.
+pub struct ThreadsafeFuture<T> {
+    shared: Arc<Shared<T>>,
+    doors: Arc<Doors>,
+}
+
+impl<T: Send + 'static> ThreadsafeFuture<T> {
+    /// Whether the result is there, or was taken.
+    pub fn done(&self) -> bool {
+        self.shared.state.lock().done
+    }
+
+    /// Blocks this thread until the result is there, for at most `timeout`.
+    ///
+    /// # Errors
+    /// What the coroutine raises; [`Elapsed`] after `timeout`, while the coroutine goes on; [`RuntimeError`] if
+    /// the loop was closed first, if the result was taken before, or on the loop's own thread, which would wait
+    /// for itself.
+    pub fn result(&self, timeout: Duration) -> Result<T> {
+        let mut state = self.shared.state.lock();
+        if !state.done && self.doors.thread == std::thread::current().id() {
+            return Err(RuntimeError::new("a loop's own thread cannot block for its loop: await the result").into());
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        while !state.done {
+            match deadline {
+                Some(deadline) if self.shared.settled.wait_until(&mut state, deadline).timed_out() && !state.done => {
+                    return Err(Elapsed.into());
+                }
+                Some(_) => {}
+                None => self.shared.settled.wait(&mut state),
+            }
+        }
+        state.result.take().unwrap_or_else(|| Err(taken()))
+    }
+
+    /// Cancels the task on its loop.
+    pub fn cancel(&self) {
+        let mut state = self.shared.state.lock();
+        state.cancel = true;
+        let Some(number) = state.task.filter(|_| !state.done) else { return };
+        drop(state);
+        let cancel = move || {
+            let task = REMOTE.with_borrow(|tasks| tasks.iter().find(|(other, _)| *other == number).cloned());
+            if let Some((_, task)) = task {
+                task.cancel();
+            }
+        };
+        // A closed loop has nothing left to cancel.
+        let _ = self.doors.send(Box::new(cancel));
+    }
+}
+
+fn taken() -> Error {
+    RuntimeError::new("the result was taken").into()
+}
+
+impl<T: Send + 'static> StdFuture for ThreadsafeFuture<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Result<T>> {
+        let mut state = self.shared.state.lock();
+        if state.done {
+            return Poll::Ready(state.result.take().unwrap_or_else(|| Err(taken())));
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl<T> Debug for ThreadsafeFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.shared.state.lock().done { "<ThreadsafeFuture done>" } else { "<ThreadsafeFuture pending>" })
+    }
+}
+

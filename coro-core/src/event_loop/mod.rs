@@ -1,0 +1,258 @@
+//! The event loop: rounds of the ready queue, timers, and the doors for other threads.
+//!
+//! Floor 6. A round is CPython's `_run_once`: wait if nothing is ready, take in what came from outside, move the
+//! timers that are due to the ready queue, then run exactly the entries that were in it.
+
+mod handle;
+mod rounds;
+mod teardown;
+
+use std::fmt::Write;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use handle::{LoopHandle, ThreadsafeFuture};
+pub(crate) use rounds::run as run_loop;
+use teardown::close as close_core;
+
+use crate::clock::Clock;
+use crate::coroutine::Awaitable;
+use crate::error::{Result, RuntimeError, ValueError};
+use crate::events::{CloseGuard, EventLoop, LoopCore, Runnable, enter_running, running_core};
+use crate::report;
+use crate::stack::DEFAULT_STACK_SIZE;
+use crate::task::AnyTask;
+
+/// Says how a loop is to be made.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// let event_loop = coro_core::LoopBuilder::new().virtual_clock().build()?;
+/// event_loop.run_until_complete(sleep(secs(3600)))?; // takes no time
+/// assert_eq!(event_loop.time(), secs(3600));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct LoopBuilder {
+    virtual_from: Option<Duration>,
+    stack_size: usize,
+    debug: bool,
+    seed: Option<u64>,
+}
+
+impl Default for LoopBuilder {
+    fn default() -> Self {
+        Self { virtual_from: None, stack_size: DEFAULT_STACK_SIZE, debug: false, seed: None }
+    }
+}
+
+impl LoopBuilder {
+    /// A loop as [`run`](crate::run) makes it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Time starts at zero and jumps to the next timer whenever nothing is ready and no job runs in a thread.
+    #[must_use]
+    pub fn virtual_clock(self) -> Self {
+        self.virtual_clock_from(Duration::ZERO)
+    }
+
+    /// As [`virtual_clock`](Self::virtual_clock), starting at `start`.
+    #[must_use]
+    pub fn virtual_clock_from(mut self, start: Duration) -> Self {
+        self.virtual_from = Some(start);
+        self
+    }
+
+    /// Address space for the stack of each task, in bytes; 256 KiB if nothing is said.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = bytes;
+        self
+    }
+
+    /// Turns debug mode on.
+    #[must_use]
+    pub fn debug(mut self, on: bool) -> Self {
+        self.debug = on;
+        self
+    }
+
+    /// Permutes the entries that are ready in one round: the same seed gives the same order.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Makes the loop.
+    ///
+    /// # Errors
+    /// What the operating system says if it has no poller left; [`StackError`](crate::stack::StackError) for a
+    /// stack size that cannot be.
+    pub fn build(self) -> Result<EventLoop> {
+        crate::stack::check_size(self.stack_size)?;
+        let clock = self.virtual_from.map_or_else(Clock::monotonic, Clock::virtual_from);
+        let core = LoopCore::new(clock, self.stack_size)?;
+        core.debug.set(self.debug);
+        core.seed.set(self.seed);
+        report::debug(format_args!("Using selector: {}", if cfg!(target_os = "linux") { "epoll" } else { "polling" }));
+        let guard = Rc::new(CloseGuard { core: Rc::clone(&core), close: close_core });
+        *core.guard.borrow_mut() = Rc::downgrade(&guard);
+        Ok(EventLoop { core, guard: Some(guard) })
+    }
+}
+
+impl EventLoop {
+    /// A loop on the real clock; `asyncio.new_event_loop()`.
+    ///
+    /// # Errors
+    /// As [`LoopBuilder::build`].
+    pub fn new() -> Result<Self> {
+        LoopBuilder::new().build()
+    }
+
+    /// Runs the loop until `awaitable` is done, and gives its result.
+    ///
+    /// # Errors
+    /// What `awaitable` raises; [`RuntimeError`] if a loop is running on this thread already, if this one is
+    /// closed, or if it was stopped before `awaitable` was done.
+    ///
+    /// # Panics
+    /// With the panic of `awaitable`, if it panics.
+    pub fn run_until_complete<A>(&self, awaitable: A) -> Result<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        if let Err(error) = self.check_may_run() {
+            awaitable.__discard();
+            return Err(error);
+        }
+        let entered = enter_running(&self.core);
+        let future = crate::task::ensure_future(awaitable);
+        drop(entered);
+        if !future.0.event_loop().is_some_and(|core| Rc::ptr_eq(&core, &self.core)) && !future.done() {
+            return Err(ValueError::new("the future belongs to a different loop than the one that should run it").into());
+        }
+        Rc::clone(&future.0).add_waiter(Rc::new(StopLoop(Rc::clone(&self.core))));
+        if future.0.event_loop().is_some() {
+            self.run_forever()?;
+        }
+        if !future.done() {
+            return Err(RuntimeError::new("Event loop stopped before Future completed.").into());
+        }
+        unpanic(future.into_result())
+    }
+
+    fn check_may_run(&self) -> Result<()> {
+        self.core.check_open()?;
+        if self.is_running() {
+            return Err(RuntimeError::new("This event loop is already running").into());
+        }
+        if running_core().is_ok() {
+            return Err(RuntimeError::new("Cannot run the event loop while another loop is running").into());
+        }
+        if std::thread::panicking() {
+            return Err(RuntimeError::new("cannot run a loop while the thread is unwinding from a panic").into());
+        }
+        if self.core.doors.thread != std::thread::current().id() {
+            return Err(RuntimeError::new("the loop belongs to another thread").into());
+        }
+        Ok(())
+    }
+
+    /// Runs the loop until [`stop`](Self::stop) is called.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] as [`run_until_complete`](Self::run_until_complete); what the poller says if it fails.
+    pub fn run_forever(&self) -> Result<()> {
+        self.check_may_run()?;
+        rounds::run(&self.core)
+    }
+
+    /// Moves a virtual clock forward by `duration` without running anything: what a blocking call does to real time.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] if the loop is on the real clock.
+    pub fn advance_time(&self, duration: Duration) -> Result<()> {
+        if !self.core.clock.is_virtual() {
+            return Err(RuntimeError::new("only a virtual clock can be moved").into());
+        }
+        self.core.clock.advance_to(self.time().saturating_add(duration));
+        Ok(())
+    }
+
+    /// Ends [`run_forever`](Self::run_forever) after the present round.
+    pub fn stop(&self) {
+        self.core.stopping.set(true);
+    }
+
+    /// Closes the loop: what is scheduled is dropped, tasks that are left are destroyed. Closing twice is fine.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] "Cannot close a running event loop".
+    pub fn close(&self) -> Result<()> {
+        if self.is_running() {
+            return Err(RuntimeError::new("Cannot close a running event loop").into());
+        }
+        teardown::close(&self.core);
+        Ok(())
+    }
+}
+
+/// The done callback of what `run_until_complete` waits for.
+struct StopLoop(Rc<LoopCore>);
+
+impl Runnable for StopLoop {
+    fn run(self: Rc<Self>) {
+        self.0.stopping.set(true);
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("_run_until_complete_cb()")
+    }
+
+    fn callback_name(&self) -> String {
+        format!("_run_until_complete_cb() at {}:{}", file!(), line!())
+    }
+}
+
+/// Nothing is ready, no timer is set, no thread works for the loop and none could wake it: it would hang for ever.
+///
+/// The message names each task that is left and what it waits for.
+///
+/// ```
+/// use coro_core::{Deadlock, Future, prelude::*};
+/// let error = coro_core::run(coroutine(|| (&Future::<u32>::new()).co_await())).unwrap_err();
+/// assert!(error.is::<Deadlock>());
+/// assert!(error.to_string().contains("Task-1"));
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{report}")]
+pub struct Deadlock {
+    report: String,
+}
+
+impl Deadlock {
+    fn new(tasks: &[AnyTask]) -> Self {
+        let mut report = "deadlock: nothing can ever wake this loop again".to_owned();
+        for task in tasks {
+            // Writing to a String cannot fail.
+            let _ = write!(report, "\n  {task:?}");
+        }
+        Self { report }
+    }
+}
+
+/// A panic that a task caught goes on in the one who ran the loop for that task.
+pub(crate) fn unpanic<T>(result: Result<T>) -> Result<T> {
+    if let Err(error) = &result {
+        if let Some(payload) = error.downcast_ref::<crate::Panicked>().and_then(crate::Panicked::take_payload) {
+            resume_unwind(payload);
+        }
+    }
+    result
+}

@@ -1,0 +1,203 @@
+//! One round after the other, and what happens between them.
+//!
+//! The clock is read when the loop was idle and otherwise every [`SAMPLE`] rounds; the poller is asked only when
+//! nothing is ready, since a wake-up from another thread leaves a mark that costs nothing to look at.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Deadlock;
+use crate::error::Result;
+use crate::events::{LoopCore, Runnable, enter_running};
+use crate::fiber::barrier;
+use crate::report;
+use crate::task::tasks_of;
+
+/// How many rounds of a busy loop share one reading of the real clock.
+const SAMPLE: u32 = 16;
+
+/// Runs rounds until the loop is told to stop, or can never wake again.
+pub(crate) fn run(core: &Rc<LoopCore>) -> Result<()> {
+    struct Leave<'a>(&'a LoopCore);
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            self.0.running.set(false);
+            self.0.stopping.set(false);
+        }
+    }
+    let _running = enter_running(core);
+    core.running.set(true);
+    let _leave = Leave(core);
+    barrier("in a callback: only tasks can wait", || {
+        let mut until_sample = 0;
+        loop {
+            if core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core) {
+                wait(core)?;
+                until_sample = 0;
+            }
+            take_in(core);
+            if until_sample == 0 || core.clock.is_virtual() {
+                until_sample = SAMPLE;
+                ready_timers(core);
+            }
+            until_sample -= 1;
+            run_ready(core);
+            if core.stopping.get() {
+                return Ok(());
+            }
+        }
+    })
+}
+
+/// A job that another thread handed in.
+struct Mail(Cell<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Runnable for Mail {
+    fn run(self: Rc<Self>) {
+        if let Some(job) = self.0.take() {
+            job();
+        }
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<Handle from another thread>")
+    }
+}
+
+/// Moves what came from other threads, and a Ctrl-C, to the ready queue. Whether there was anything.
+fn take_in(core: &Rc<LoopCore>) -> bool {
+    let jobs = core.doors.collect();
+    let any = !jobs.is_empty();
+    for job in jobs {
+        core.push(Rc::new(Mail(Cell::new(Some(job)))));
+    }
+    let hook = core.interrupt_hook.borrow().clone();
+    match hook {
+        Some(hook) if core.doors.interrupts.swap(0, Ordering::SeqCst) > 0 => {
+            hook();
+            true
+        }
+        _ => any,
+    }
+}
+
+/// Waits for the next timer, or for the outside.
+fn wait(core: &Rc<LoopCore>) -> Result<()> {
+    let next = next_timer(core);
+    let outside = core.jobs.get() > 0;
+    match next {
+        Some(when) if core.clock.is_virtual() && !outside => {
+            core.clock.advance_to(when);
+            return Ok(());
+        }
+        Some(when) if !core.clock.is_virtual() => {
+            return Ok(core.reactor.wait(Some(when.saturating_sub(core.clock.now())))?);
+        }
+        Some(_) => {}
+        None if outside => {}
+        None => check_deadlock(core)?,
+    }
+    Ok(core.reactor.wait(None)?)
+}
+
+/// The earliest timer that was not cancelled; those before it are dropped.
+fn next_timer(core: &LoopCore) -> Option<Duration> {
+    loop {
+        let mut timers = core.timers.borrow_mut();
+        if !timers.peek()?.is_cancelled() {
+            return timers.next_time();
+        }
+        let gone = timers.pop();
+        timers.note_gone();
+        drop(timers);
+        drop(gone);
+    }
+}
+
+fn ready_timers(core: &LoopCore) {
+    if core.timers.borrow().next_time().is_none() {
+        return;
+    }
+    let now = core.clock.now();
+    loop {
+        let mut timers = core.timers.borrow_mut();
+        let Some(item) = timers.pop_due(now) else { return };
+        if item.is_cancelled() {
+            timers.note_gone();
+            drop(timers);
+            drop(item);
+        } else {
+            core.ready.borrow_mut().push_back(item);
+        }
+    }
+}
+
+/// Runs exactly the entries that are ready now; what they add comes in the next round.
+fn run_ready(core: &Rc<LoopCore>) {
+    let count = core.ready.borrow().len();
+    if let Some(seed) = core.seed.get() {
+        core.seed.set(Some(shuffle(core.ready.borrow_mut().make_contiguous(), seed)));
+    }
+    for _ in 0..count {
+        let Some(item) = core.ready.borrow_mut().pop_front() else { return };
+        if item.is_cancelled() {
+            continue;
+        }
+        match core.debug.get() {
+            true => run_timed(core, item),
+            false => item.run(),
+        }
+    }
+}
+
+/// Runs one entry, and reports it if it held the loop up.
+fn run_timed(core: &LoopCore, item: Rc<dyn Runnable>) {
+    struct Text<'a>(&'a dyn Runnable);
+    impl std::fmt::Display for Text<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.describe(f)
+        }
+    }
+    let started = core.clock.now();
+    Rc::clone(&item).run();
+    let took = core.clock.now().saturating_sub(started);
+    if took >= core.slow_callback_duration.get() {
+        report::warning(format_args!("Executing {} took {:.3} seconds", Text(&*item), took.as_secs_f64()));
+    }
+}
+
+/// Fisher and Yates, with numbers from SplitMix64. Gives the next seed.
+fn shuffle<T>(items: &mut [T], mut seed: u64) -> u64 {
+    for last in (1..items.len()).rev() {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let below = last as u64 + 1;
+        items.swap(last, usize::try_from(mixed % below).unwrap_or(0));
+    }
+    seed
+}
+
+/// Nothing is ready, no timer is set and no job runs: unless somebody holds a door, nothing will ever happen.
+fn check_deadlock(core: &Rc<LoopCore>) -> Result<()> {
+    let doors = Arc::strong_count(&core.doors).saturating_sub(core.own_doors());
+    let tasks = tasks_of(core);
+    if doors == 0 {
+        return Err(Deadlock::new(&tasks).into());
+    }
+    if core.debug.get() {
+        let mut text = format!("the loop is idle and could only be woken by {doors} handles of other threads;");
+        for task in tasks {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n  {task:?}");
+        }
+        report::debug(text);
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Python's asyncio for Rust, on stackful coroutines.
+//!
+//! Concurrent code reads as plain sequential code: any function may await, borrow across an await, recurse, or be
+//! called back from an iterator or a foreign library. There is no `async` colour, no `Pin`, no `Send` bound.
+//!
+//! ```
+//! use coro_core::prelude::*;
+//!
+//! async_fn! {
+//!     /// Boils one egg.
+//!     async fn boil(egg: u32) -> u32 {
+//!         await!(sleep(millis(20)));
+//!         egg
+//!     }
+//!
+//!     async fn cook() -> Vec<u32> {
+//!         await!(gather((1..=4).map(boil))) // all at once
+//!     }
+//! }
+//!
+//! assert_eq!(coro_core::run(cook())?, [1, 2, 3, 4]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Without the DSL it is the same thing: `sleep(d).co_await()?` in any function that a task runs.
+//!
+//! # Where asyncio's names are
+//!
+//! | asyncio | here |
+//! | --- | --- |
+//! | `run`, `Runner` | [`run`], [`Runner`], [`RunBuilder`] |
+//! | `create_task`, `Task`, `current_task`, `all_tasks` | [`create_task`], [`Task`], [`current_task`], [`all_tasks`] |
+//! | `Future`, `ensure_future` | [`Future`], [`ensure_future`] |
+//! | `sleep`, `gather`, `wait`, `wait_for`, `shield` | [`sleep`], [`gather`], [`wait`], [`wait_for`], [`shield`] |
+//! | `timeout`, `timeout_at`, `Timeout` | [`timeout`], [`timeout_at`], [`Timeout`] |
+//! | `TaskGroup` | [`TaskGroup`], with [`TaskGroup::scope`] for tasks that borrow |
+//! | `Lock`, `Event`, `Semaphore`, `BoundedSemaphore` | [`Lock`], [`Event`], [`Semaphore`], [`BoundedSemaphore`] |
+//! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
+//! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
+//! | generators, `send`, `throw`, `close` | [`Generator`] |
+//! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`] |
+//! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`] |
+//! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
+//! | `contextvars` | [`ContextVar`], [`Context`] |
+//! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
+
+extern crate self as coro_core;
+
+mod async_context;
+mod async_iter;
+mod clock;
+mod combinators;
+mod compat;
+mod context;
+mod coroutine;
+mod definition;
+mod error;
+mod event_loop;
+mod events;
+mod fiber;
+mod future;
+mod generator;
+#[doc(hidden)]
+#[allow(missing_docs)]
+#[path = "private.rs"]
+pub mod __private;
+mod reactor;
+mod report;
+mod runner;
+mod signal;
+pub mod stack;
+mod sync;
+mod task;
+mod task_group;
+mod thread;
+mod timer_queue;
+mod waker;
+
+pub use async_context::{AsyncContextManager, ContextManager, context_manager};
+pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
+pub use combinators::{
+    AsFuture, Gathered, IntoGather, Iterated, ReturnWhen, Sleep, Timeout, Wait, WaitFor, gather,
+    gather_return_exceptions, millis, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
+};
+pub use compat::AsStdFuture;
+pub use context::{Context, ContextVar, Token};
+pub use coro_macros::{async_fn, main, stackful, test};
+pub use coroutine::{Awaitable, Body, BoxCoroutine, Coroutine, LocalBoxCoroutine, Step, coroutine, no_suspend, suspend};
+pub use definition::Definition;
+pub use error::{
+    Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, Result,
+    RuntimeError, StopAsyncIteration, StopIteration, TypeError, ValueError,
+};
+pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
+pub use events::{AnyFuture, EventLoop, ExceptionContext, Handle, TimerHandle, get_running_loop};
+pub use fiber::{Awaited, Sent};
+pub use future::{CallbackId, Future, OnceFuture};
+pub use generator::{
+    FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator,
+};
+pub use report::TARGET as REPORT_TARGET;
+pub use runner::{RunBuilder, Runner, run};
+pub use sync::{Acquire, BoundedSemaphore, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore};
+pub use task::{
+    AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task, ensure_future,
+};
+pub use task_group::{Scope, ScopedTask, TaskGroup};
+pub use thread::{ToThread, to_thread};
+
+/// What most programs need: `use coro_core::prelude::*;`.
+///
+/// It does not export [`Future`], since std's prelude has a trait of that name.
+pub mod prelude {
+    pub use crate::{
+        AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator, GeneratorExit,
+        GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, async_fn, cleanup, context_manager,
+        coroutine, create_task, gather, get_running_loop, millis, raise, secs, shield, sleep, stackful, timeout,
+        to_thread, wait_for,
+    };
+    pub use std::time::Duration;
+}

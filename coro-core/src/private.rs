@@ -1,0 +1,201 @@
+//! What the macros' expansions use. Nothing here is for users, and nothing here is stable.
+#![allow(unsafe_code)] // `in_frame` hands its promise to the macros
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::{ExitCode, Termination};
+
+pub use crate::coroutine::Body;
+pub use crate::definition::Definition;
+
+use crate::async_context::{AsyncContextManager, ContextManager};
+use crate::async_iter::{AsyncGenerator, AsyncIterator};
+use crate::coroutine::{Awaitable, Coroutine};
+use crate::error::{Error, KeyboardInterrupt, Panicked, Result};
+use crate::fiber::pass_on_forced_unwind;
+use crate::generator::{Generator, Yielder};
+use crate::runner::RunBuilder;
+
+/// The body of a generator. Implemented by every closure of that form.
+pub trait GeneratorBody<Y, S, R>: FnOnce(&Yielder<Y, S>) -> Result<R> {}
+impl<Y, S, R, F: FnOnce(&Yielder<Y, S>) -> Result<R>> GeneratorBody<Y, S, R> for F {}
+
+pub fn coroutine<F, T>(definition: &'static Definition, body: F) -> Coroutine<F>
+where
+    F: FnOnce() -> Result<T>,
+{
+    Coroutine::named(definition, body)
+}
+
+pub fn generator<Y, S, R, F>(definition: &'static Definition, body: F) -> Generator<Y, S, R, F>
+where
+    F: FnOnce(&Yielder<Y, S>) -> Result<R>,
+{
+    Generator::named(definition, body)
+}
+
+pub fn async_generator<Y, S, F>(definition: &'static Definition, body: F) -> AsyncGenerator<Y, S, F>
+where
+    F: FnOnce(&Yielder<Y, S>) -> Result<()>,
+{
+    AsyncGenerator::named(definition, body)
+}
+
+/// A hidden local of a frame. Generators and context managers in it may borrow, since nobody can forget it.
+pub struct InFrame<T>(T);
+
+/// Puts `value` where it stays.
+///
+/// # Safety
+/// The result must be a local variable that no other code can name, so that it is dropped when its scope ends.
+pub unsafe fn in_frame<T>(value: T) -> InFrame<T> {
+    InFrame(value)
+}
+
+impl<Y, R, F> InFrame<Generator<Y, (), R, F>>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<R>,
+{
+    pub fn next_item(&mut self) -> Result<Option<Y>> {
+        self.0.next_borrowed().transpose()
+    }
+}
+
+impl<Y, F> InFrame<AsyncGenerator<Y, (), F>>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()>,
+{
+    pub fn next_item(&mut self) -> Result<Option<Y>> {
+        self.0.next_borrowed()
+    }
+}
+
+/// The items of everything else that `async for` goes over.
+pub trait AsyncSource {
+    type Item;
+    fn next_item(&mut self) -> Result<Option<Self::Item>>;
+}
+
+impl<I: AsyncIterator> AsyncSource for InFrame<I> {
+    type Item = I::Item;
+
+    fn next_item(&mut self) -> Result<Option<I::Item>> {
+        self.0.anext()
+    }
+}
+
+/// How the body of an `async with` was left.
+pub enum Flow<R> {
+    Return(R),
+    Way(u32),
+    Through,
+}
+
+/// What came of the body of an `async with`.
+pub struct BodyResult<R>(std::result::Result<Result<Flow<R>>, Box<dyn Any + Send>>);
+
+pub fn run_body<R>(body: impl FnOnce() -> Result<Flow<R>>) -> BodyResult<R> {
+    BodyResult(catch_unwind(AssertUnwindSafe(body)))
+}
+
+fn leave<R>(result: BodyResult<R>, aexit: impl FnOnce(Option<&Error>) -> Result<bool>) -> Result<Flow<R>> {
+    match result.0 {
+        Ok(Ok(flow)) => aexit(None).map(|_| flow),
+        Ok(Err(error)) => match aexit(Some(&error))? {
+            true => Ok(Flow::Through),
+            false => Err(error),
+        },
+        Err(payload) => {
+            pass_on_forced_unwind(&*payload);
+            let error = Error::new(Panicked::new(payload));
+            let swallowed = aexit(Some(&error));
+            // A panic is no exception: the manager has cleaned up, and cannot swallow it.
+            let payload = error.downcast_ref::<Panicked>().and_then(Panicked::take_payload);
+            drop(swallowed);
+            resume_unwind(payload.unwrap_or_else(|| Box::new("a panic whose payload was taken")))
+        }
+    }
+}
+
+impl<Y, F> InFrame<ContextManager<Y, F>>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()>,
+{
+    pub fn enter(&mut self) -> Result<Y> {
+        self.0.enter_borrowed()
+    }
+
+    pub fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>> {
+        leave(result, |error| self.0.exit_borrowed(error))
+    }
+}
+
+/// Entering and leaving everything else that `async with` takes.
+pub trait ManagedSource {
+    type Value;
+    fn enter(&mut self) -> Result<Self::Value>;
+    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>;
+}
+
+impl<M: AsyncContextManager> ManagedSource for InFrame<M> {
+    type Value = M::Value;
+
+    fn enter(&mut self) -> Result<M::Value> {
+        self.0.aenter()
+    }
+
+    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>> {
+        leave(result, |error| self.0.aexit(error))
+    }
+}
+
+/// The arguments of `#[coro_core::main]`.
+pub struct MainOptions {
+    pub debug: bool,
+    pub stack_size: Option<usize>,
+}
+
+/// Runs a program: its error goes to standard error as from `main`, Ctrl-C ends it with exit status 130.
+pub fn main<A: Awaitable>(options: MainOptions, awaitable: A) -> ExitCode
+where
+    A::Output: Termination,
+{
+    let mut builder = RunBuilder::new().debug(options.debug);
+    if let Some(bytes) = options.stack_size {
+        builder = builder.stack_size(bytes);
+    }
+    match builder.run(awaitable) {
+        Ok(value) => value.report(),
+        Err(error) if error.is::<KeyboardInterrupt>() => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("Error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments of `#[coro_core::test]`.
+pub struct TestOptions {
+    pub real_clock: bool,
+    pub debug: bool,
+    pub seed: Option<u64>,
+    pub stack_size: Option<usize>,
+}
+
+/// Runs a test, under the virtual clock unless it asks for the real one.
+///
+/// # Errors
+/// What the test raises.
+pub fn test<A: Awaitable>(options: TestOptions, awaitable: A) -> Result<()> {
+    let mut builder = RunBuilder::new().debug(options.debug).handle_interrupts(false);
+    if !options.real_clock {
+        builder = builder.virtual_clock();
+    }
+    if let Some(seed) = options.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(bytes) = options.stack_size {
+        builder = builder.stack_size(bytes);
+    }
+    builder.run(awaitable).map(drop)
+}

@@ -1,0 +1,387 @@
+//! `run` and `Runner`: a loop made, a main coroutine run to its end, everything that is left ended, the loop closed.
+//!
+//! The main coroutine may borrow from the one who calls `run`, so `run` does not return or unwind before it has
+//! ended, whatever happens to the loop.
+#![allow(unsafe_code)] // keeps the promise of `spawn_borrowed`
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::coroutine::Awaitable;
+use crate::error::{KeyboardInterrupt, Result, RuntimeError};
+use crate::event_loop::{Deadlock, LoopBuilder, run_loop, unpanic};
+use crate::events::{EventLoop, ExceptionContext, LoopCore, Runnable, running_core};
+use crate::fiber::Open;
+use crate::report;
+use crate::signal;
+use crate::task::{Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
+
+/// How long `run` waits for jobs in threads at its end, as CPython does.
+const THREAD_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often a deadlocked main task is told so before the process is given up.
+const DEADLOCK_ATTEMPTS: usize = 64;
+
+/// Runs `main` on a loop of its own, and gives its result; `asyncio.run()`.
+///
+/// What `main` leaves behind is cancelled and waited for. `main` may borrow from the caller.
+///
+/// Called from the main thread of a program, it handles Ctrl-C: the first cancels `main`, and `run` raises
+/// [`KeyboardInterrupt`] when it has ended; a second one does what it did before `run`.
+///
+/// # Errors
+/// What `main` raises; [`KeyboardInterrupt`]; [`Deadlock`] if nothing could ever wake the loop again;
+/// [`RuntimeError`] if a loop is running on this thread already.
+///
+/// # Panics
+/// With the panic of `main`.
+///
+/// ```
+/// use coro_core::prelude::*;
+///
+/// let name = String::from("world"); // borrowed by main
+/// let length = coro_core::run(coroutine(|| {
+///     sleep(millis(1)).co_await()?;
+///     Ok(name.len())
+/// }))?;
+/// assert_eq!(length, 5);
+/// # Ok::<(), Error>(())
+/// ```
+pub fn run<A: Awaitable>(main: A) -> Result<A::Output> {
+    RunBuilder::new().run(main)
+}
+
+/// Says how a program is to be run.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::RunBuilder::new().virtual_clock().run(sleep(secs(3600)))?; // takes no time
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunBuilder {
+    builder: LoopBuilder,
+    handle_interrupts: bool,
+}
+
+impl Default for RunBuilder {
+    fn default() -> Self {
+        Self { builder: LoopBuilder::new(), handle_interrupts: true }
+    }
+}
+
+impl RunBuilder {
+    /// As [`run`] does it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The loop to run on.
+    #[must_use]
+    pub fn event_loop(mut self, builder: LoopBuilder) -> Self {
+        self.builder = builder;
+        self
+    }
+
+    /// As [`LoopBuilder::virtual_clock`].
+    #[must_use]
+    pub fn virtual_clock(mut self) -> Self {
+        self.builder = self.builder.virtual_clock();
+        self
+    }
+
+    /// As [`LoopBuilder::debug`]; `asyncio.run(main, debug=True)`.
+    #[must_use]
+    pub fn debug(mut self, on: bool) -> Self {
+        self.builder = self.builder.debug(on);
+        self
+    }
+
+    /// As [`LoopBuilder::stack_size`].
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.builder = self.builder.stack_size(bytes);
+        self
+    }
+
+    /// As [`LoopBuilder::seed`].
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.builder = self.builder.seed(seed);
+        self
+    }
+
+    /// Whether Ctrl-C cancels `main`; only where the main thread of the program runs it.
+    #[must_use]
+    pub fn handle_interrupts(mut self, on: bool) -> Self {
+        self.handle_interrupts = on;
+        self
+    }
+
+    /// Runs `main` as [`run`] does.
+    ///
+    /// # Errors
+    /// As [`run`]; [`StackError`](crate::stack::StackError) for a stack size that cannot be.
+    pub fn run<A: Awaitable>(self, main: A) -> Result<A::Output> {
+        let mut runner = Runner::with(self);
+        let result = runner.run_as("run()", main);
+        let closed = runner.close();
+        let value = result?;
+        closed.map(|()| value)
+    }
+}
+
+/// Runs several main coroutines on one loop, in one context; `asyncio.Runner`.
+///
+/// [`close`](Self::close) ends what is left and waits for it. A runner that is only dropped closes its loop by
+/// force.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// let mut runner = coro_core::Runner::new();
+/// let first = runner.run(coroutine(get_running_loop))?;
+/// let second = runner.run(coroutine(get_running_loop))?;
+/// assert!(first.same(&second));
+/// runner.close()?;
+/// assert!(first.is_closed());
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Runner {
+    builder: RunBuilder,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Created,
+    Ready { event_loop: EventLoop, context: Context },
+    Closed,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runner {
+    /// A runner; its loop is made when it is needed first.
+    pub fn new() -> Self {
+        Self::with(RunBuilder::new())
+    }
+
+    /// A runner whose loop is made as `builder` says.
+    pub fn with(builder: RunBuilder) -> Self {
+        Self { builder, state: State::Created }
+    }
+
+    fn ready(&mut self) -> Result<(EventLoop, Context)> {
+        if let State::Created = self.state {
+            let event_loop = self.builder.builder.build()?;
+            self.state = State::Ready { event_loop, context: Context::current().copy() };
+        }
+        match &self.state {
+            State::Ready { event_loop, context } => Ok((event_loop.clone(), context.clone())),
+            _ => Err(RuntimeError::new("Runner is closed").into()),
+        }
+    }
+
+    /// Its loop.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] "Runner is closed"; what making the loop raises.
+    pub fn get_loop(&mut self) -> Result<EventLoop> {
+        self.ready().map(|(event_loop, _)| event_loop)
+    }
+
+    /// Runs `main` to its end, in the runner's context.
+    ///
+    /// # Errors
+    /// As [`run`]; [`RuntimeError`] "Runner is closed".
+    pub fn run<A: Awaitable>(&mut self, main: A) -> Result<A::Output> {
+        self.run_as("Runner.run()", main)
+    }
+
+    /// Runs `main` to its end, in `context`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_in<A: Awaitable>(&mut self, context: &Context, main: A) -> Result<A::Output> {
+        self.run_main("Runner.run()", Some(context.clone()), main)
+    }
+
+    fn run_as<A: Awaitable>(&mut self, name: &str, main: A) -> Result<A::Output> {
+        self.run_main(name, None, main)
+    }
+
+    fn run_main<A: Awaitable>(&mut self, name: &str, context: Option<Context>, main: A) -> Result<A::Output> {
+        let ready = match running_core() {
+            Ok(_) => {
+                let message = format!("{name} cannot be called from a running event loop");
+                Err(RuntimeError::new(message).into())
+            }
+            Err(_) => self.ready(),
+        };
+        let (event_loop, own_context) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                main.__discard();
+                return Err(error);
+            }
+        };
+        let context = context.unwrap_or(own_context);
+        run_borrowed(&event_loop.core, &context, self.builder.handle_interrupts, main)
+    }
+
+    /// Ends it: cancels the tasks that are left and waits for them and for jobs in threads, then closes the loop.
+    /// Closing twice is fine.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] while a loop runs on this thread.
+    pub fn close(&mut self) -> Result<()> {
+        let State::Ready { event_loop, .. } = std::mem::replace(&mut self.state, State::Closed) else { return Ok(()) };
+        let ended = cancel_all(&event_loop.core).and_then(|()| finish_jobs(&event_loop.core));
+        event_loop.close().and(ended)
+    }
+}
+
+/// Ends the process if it is dropped while the main task still borrows from the frame that holds it.
+struct AbortWithMain<'a>(&'a Borrowers);
+
+impl Drop for AbortWithMain<'_> {
+    fn drop(&mut self) {
+        if self.0.any() {
+            report::error("run() would be left while its main task still borrows from the caller: aborting");
+            std::process::abort();
+        }
+    }
+}
+
+fn run_borrowed<A: Awaitable>(
+    core: &Rc<LoopCore>,
+    context: &Context,
+    interrupts: bool,
+    main: A,
+) -> Result<A::Output> {
+    let borrowers = Borrowers::default();
+    let _no_return = AbortWithMain(&borrowers);
+    let _open = Open::new();
+    let slot = Rc::new(Cell::new(None));
+    let builder = TaskBuilder::new().context(context);
+    // SAFETY: this function is left only when the task no longer borrows: `drive` runs the loop until then, and
+    // `AbortWithMain` ends the process if something unwinds past it.
+    let task = unsafe { spawn_borrowed(builder, Ok(Rc::clone(core)), main, Rc::clone(&slot), &borrowers, None) };
+    let interrupted = Rc::new(Cell::new(false));
+    let handler = interrupts.then(|| {
+        let (main, interrupted) = (task.any_task(), Rc::clone(&interrupted));
+        signal::cancel_on_interrupt(core, move || {
+            interrupted.set(true);
+            main.cancel();
+        })
+    });
+    let stopped = drive(core, &task);
+    drop(handler);
+    let result = unpanic(task.take_result());
+    match result {
+        Err(error) if error.is_cancelled() && interrupted.get() && task.uncancel() == 0 => Err(KeyboardInterrupt.into()),
+        Err(error) => Err(error),
+        Ok(()) => {
+            stopped?;
+            slot.take().ok_or_else(|| RuntimeError::new("the main task ended without a result").into())
+        }
+    }
+}
+
+/// Stops the loop when the main task is done.
+struct StopWithMain(Rc<LoopCore>);
+
+impl Runnable for StopWithMain {
+    fn run(self: Rc<Self>) {
+        self.0.stopping.set(true);
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("_run_until_complete_cb()")
+    }
+
+    fn callback_name(&self) -> String {
+        format!("_run_until_complete_cb() at {}:{}", file!(), line!())
+    }
+}
+
+/// Runs the loop until `main` is done, even if it is stopped, deadlocked or broken on the way.
+fn drive(core: &Rc<LoopCore>, main: &Task<()>) -> Result<()> {
+    Rc::clone(&main.any().0).add_waiter(Rc::new(StopWithMain(Rc::clone(core))));
+    let mut outcome = Ok(());
+    for _ in 0..DEADLOCK_ATTEMPTS {
+        let result = run_loop(core);
+        if main.done() {
+            return outcome;
+        }
+        match result {
+            // Somebody called `stop`: asyncio would leave main pending, but it may borrow from our caller.
+            Ok(()) => {
+                outcome = Err(RuntimeError::new("Event loop stopped before Future completed.").into());
+                main.cancel();
+            }
+            Err(error) if error.is::<Deadlock>() => main.any_task().raise(error),
+            Err(error) => {
+                report::error(format_args!("the loop cannot wait: {error:?}"));
+                main.any_task().raise(error);
+            }
+        }
+    }
+    outcome
+}
+
+/// Cancels all tasks of the loop and runs it until they have ended; asyncio's `_cancel_all_tasks`.
+fn cancel_all(core: &Rc<LoopCore>) -> Result<()> {
+    let tasks = tasks_of(core);
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    for task in &tasks {
+        task.cancel();
+    }
+    for _ in 0..DEADLOCK_ATTEMPTS {
+        let Some(last) = tasks.iter().rev().find(|task| !task.done()) else { break };
+        last.any().0.add_waiter(Rc::new(StopWithMain(Rc::clone(core))));
+        match run_loop(core) {
+            Err(error) if error.is::<Deadlock>() => {
+                report::error(format_args!("while the last tasks were ended: {error}"));
+                tasks.iter().filter(|task| !task.done()).for_each(|task| task.raise(error.clone()));
+            }
+            other => other?,
+        }
+    }
+    for task in tasks {
+        let Some(error) = task.any().exception().filter(|_| !task.cancelled()) else { continue };
+        core.call_exception_handler(&ExceptionContext {
+            message: "unhandled exception during asyncio.run() shutdown".to_owned(),
+            exception: Some(error),
+            future: Some(format!("{task:?}")),
+            handle: None,
+        });
+    }
+    Ok(())
+}
+
+/// Waits for jobs in threads, for as long as CPython does.
+fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
+    if core.jobs.get() == 0 {
+        return Ok(());
+    }
+    core.stop_without_jobs.set(true);
+    core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), Rc::new(StopWithMain(Rc::clone(core))));
+    let result = run_loop(core);
+    core.stop_without_jobs.set(false);
+    if core.jobs.get() > 0 {
+        let seconds = THREAD_JOIN_TIMEOUT.as_secs();
+        report::warning(format_args!("The executor did not finish joining its threads within {seconds} seconds."));
+    }
+    result
+}
+

@@ -1,0 +1,189 @@
+//! `Semaphore`: so many tasks at a time.
+
+use std::cell::Cell;
+use std::fmt::{self, Debug};
+
+use super::{Waiters, wake};
+use crate::async_context::AsyncContextManager;
+use crate::coroutine::Awaitable;
+use crate::error::{Error, Result, ValueError};
+
+/// Lets so many tasks through at a time; `asyncio.Semaphore`.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// use std::rc::Rc;
+/// coro_core::run(coroutine(|| {
+///     let two = Rc::new(Semaphore::new(2));
+///     let first = two.acquire().co_await()?;
+///     let _second = two.acquire().co_await()?;
+///     assert!(two.locked());
+///     drop(first);
+///     assert!(!two.locked());
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Semaphore {
+    value: Cell<usize>,
+    waiters: Waiters,
+}
+
+impl Default for Semaphore {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl Semaphore {
+    /// A semaphore with so many permits.
+    pub fn new(permits: usize) -> Self {
+        Self { value: Cell::new(permits), waiters: Waiters::default() }
+    }
+
+    /// Whether the next to come would have to wait.
+    pub fn locked(&self) -> bool {
+        self.value.get() == 0 || !self.waiters.all_cancelled()
+    }
+
+    /// Waits for a permit. Dropping the [`Permit`] gives it back.
+    ///
+    /// # Cancellation
+    /// The place in the queue is lost; a permit that came at the same moment goes to the next.
+    pub fn acquire(&self) -> Acquire<'_> {
+        Acquire { semaphore: self }
+    }
+
+    /// Adds a permit, as one that was [forgotten](Permit::forget) is given back.
+    pub fn release(&self) {
+        self.value.set(self.value.get() + 1);
+        self.wake_next();
+    }
+
+    /// Gives one permit to the first who waits; false if nobody does.
+    fn wake_next(&self) -> bool {
+        let Some(first) = self.waiters.first_pending() else { return false };
+        self.value.set(self.value.get() - 1);
+        wake(&first);
+        true
+    }
+}
+
+/// What [`Semaphore::acquire`] returns.
+#[must_use = "it acquires only when it is awaited"]
+pub struct Acquire<'a> {
+    semaphore: &'a Semaphore,
+}
+
+impl<'a> Awaitable for Acquire<'a> {
+    type Output = Permit<'a>;
+
+    fn co_await(self) -> Result<Permit<'a>> {
+        let semaphore = self.semaphore;
+        if !semaphore.locked() {
+            semaphore.value.set(semaphore.value.get() - 1);
+            return Ok(Permit { semaphore });
+        }
+        let (result, woken) = semaphore.waiters.wait();
+        if result.is_err() && woken {
+            semaphore.value.set(semaphore.value.get() + 1);
+        }
+        // Those who came meanwhile had to queue up, even where there was a permit.
+        while semaphore.value.get() > 0 && semaphore.wake_next() {}
+        result.map(|()| Permit { semaphore })
+    }
+}
+
+/// The right to be among so many; dropping it gives it back.
+pub struct Permit<'a> {
+    semaphore: &'a Semaphore,
+}
+
+impl Permit<'_> {
+    /// Keeps the permit beyond this value: [`Semaphore::release`] gives it back.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.semaphore.release();
+    }
+}
+
+impl Debug for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Permit of {:?}>", self.semaphore)
+    }
+}
+
+/// `async with &semaphore { … }`.
+impl<'a> AsyncContextManager for &'a Semaphore {
+    type Value = Permit<'a>;
+
+    fn aenter(&mut self) -> Result<Permit<'a>> {
+        self.acquire().co_await()
+    }
+
+    fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+impl Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.locked() { "locked".to_owned() } else { format!("unlocked, value:{}", self.value.get()) };
+        match self.waiters.len() {
+            0 => write!(f, "<Semaphore [{state}]>"),
+            waiting => write!(f, "<Semaphore [{state}, waiters:{waiting}]>"),
+        }
+    }
+}
+
+/// A semaphore that refuses more permits than it began with; `asyncio.BoundedSemaphore`.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// let one = coro_core::BoundedSemaphore::new(1);
+/// assert_eq!(one.release().unwrap_err().to_string(), "BoundedSemaphore released too many times");
+/// ```
+pub struct BoundedSemaphore {
+    semaphore: Semaphore,
+    bound: usize,
+}
+
+impl BoundedSemaphore {
+    /// A semaphore with so many permits at most.
+    pub fn new(permits: usize) -> Self {
+        Self { semaphore: Semaphore::new(permits), bound: permits }
+    }
+
+    /// As [`Semaphore::locked`].
+    pub fn locked(&self) -> bool {
+        self.semaphore.locked()
+    }
+
+    /// As [`Semaphore::acquire`].
+    pub fn acquire(&self) -> Acquire<'_> {
+        self.semaphore.acquire()
+    }
+
+    /// As [`Semaphore::release`].
+    ///
+    /// # Errors
+    /// [`ValueError`] if all permits are there already.
+    pub fn release(&self) -> Result<()> {
+        if self.semaphore.value.get() >= self.bound {
+            return Err(ValueError::new("BoundedSemaphore released too many times").into());
+        }
+        self.semaphore.release();
+        Ok(())
+    }
+}
+
+impl Debug for BoundedSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<BoundedSemaphore of {:?}>", self.semaphore)
+    }
+}

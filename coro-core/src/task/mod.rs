@@ -1,0 +1,414 @@
+//! Tasks: coroutines that the loop drives, each on a stack of its own.
+//!
+//! Floor 5. [`Task`] is a [`Future`] of its coroutine's result, with a name and a way to be cancelled.
+
+mod borrowed;
+mod control;
+mod step;
+
+use std::fmt::{self, Debug};
+use std::ops::Deref;
+use std::rc::Rc;
+
+pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
+pub(crate) use borrowed::{Borrowers, spawn_borrowed};
+pub(crate) use control::tasks_of;
+use control::Control;
+use step::{TaskInner, Views};
+
+use crate::context::Context;
+use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
+use crate::error::Result;
+use crate::events::{AnyFuture, EventLoop, LoopCore, running_core};
+use crate::fiber::Awaited;
+use crate::future::{CallbackId, Future};
+use crate::stack::DEFAULT_STACK_SIZE;
+
+/// A coroutine that a loop drives; `asyncio.Task`. It is a [`Future`] of the coroutine's result.
+///
+/// Awaiting it by value takes the result, by reference clones it. Dropping the handle detaches the task: it goes
+/// on, and an exception that nobody asks for is reported.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let task = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok(42) }));
+///     assert_eq!((&task).co_await()?, 42);
+///     assert_eq!(task.co_await()?, 42);
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// A task stays on its thread:
+/// ```compile_fail
+/// let task = coro_core::create_task(coro_core::coroutine(|| Ok(1)));
+/// std::thread::spawn(move || task.cancel());
+/// ```
+/// and what it runs may not borrow; a [scope](crate::TaskGroup::scope) is for that:
+/// ```compile_fail
+/// let text = String::from("borrowed");
+/// coro_core::create_task(coro_core::coroutine(|| Ok(text.len())));
+/// ```
+pub struct Task<T> {
+    future: Future<T>,
+    task: AnyTask,
+}
+
+impl<T> Deref for Task<T> {
+    type Target = Future<T>;
+
+    fn deref(&self) -> &Future<T> {
+        &self.future
+    }
+}
+
+impl<T: 'static> Task<T> {
+    fn from_views(views: Views<T>) -> Self {
+        Self { future: views.future, task: views.task }
+    }
+}
+
+impl<T> Task<T> {
+    /// Another handle on it, without the type of its result.
+    pub fn any_task(&self) -> AnyTask {
+        self.task.clone()
+    }
+}
+
+impl<T: 'static> Task<T> {
+    /// Another handle on it, as a future: awaiting that clones the result.
+    pub fn future(&self) -> Future<T> {
+        self.future.clone()
+    }
+
+    fn handle(&self) -> Self {
+        Self { future: self.future.clone(), task: self.task.clone() }
+    }
+
+    /// Its name, `Task-N` if none was given.
+    pub fn get_name(&self) -> String {
+        self.task.get_name()
+    }
+
+    /// Gives it a name.
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.task.set_name(name);
+    }
+
+    /// The name and place of the coroutine that it runs.
+    pub fn get_coro(&self) -> CoroInfo {
+        self.task.get_coro()
+    }
+
+    /// The context that its steps run in.
+    pub fn get_context(&self) -> Context {
+        self.task.get_context()
+    }
+
+    /// How many requests to cancel it were made and not taken back.
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// coro_core::run(coroutine(|| {
+    ///     let task = create_task(sleep(secs(1)));
+    ///     task.cancel();
+    ///     task.cancel();
+    ///     assert_eq!((task.cancelling(), task.uncancel()), (2, 1));
+    ///     Ok(())
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn cancelling(&self) -> usize {
+        self.task.cancelling()
+    }
+
+    /// Takes one request to cancel it back; gives how many are left.
+    pub fn uncancel(&self) -> usize {
+        self.task.uncancel()
+    }
+
+    /// Calls `callback` with this task when it is done: from the loop, in the next round.
+    #[track_caller]
+    pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
+    where
+        F: FnOnce(Task<T>) + 'static,
+    {
+        let task = self.task.clone();
+        let call = move |future| callback(Task { future, task });
+        self.future.add_named_callback(&Context::current().copy(), crate::future::callback_name::<F>(), call)
+    }
+}
+
+impl<T: Debug + 'static> Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.future.fmt(f)
+    }
+}
+
+impl<T: 'static> Awaitable for Task<T> {
+    type Output = T;
+
+    fn co_await(self) -> Result<T> {
+        self.future.wait_done()?;
+        self.future.take_result()
+    }
+
+    fn __ensure(self) -> Ensured<Self> {
+        let future = self.any().0;
+        Ensured::Existing(Existing { future, result: Box::new(move || self.future.take_result()) })
+    }
+}
+
+impl<T: Clone + 'static> Awaitable for &Task<T> {
+    type Output = T;
+
+    fn co_await(self) -> Result<T> {
+        (&self.future).co_await()
+    }
+
+    fn __ensure(self) -> Ensured<Self> {
+        let task = self.handle();
+        Ensured::Existing(Existing { future: task.any().0, result: Box::new(move || task.result()) })
+    }
+}
+
+/// Runs `awaitable` as a task of the running loop; `asyncio.create_task()`. It starts in the next round.
+///
+/// Without a running loop, the task has failed already, with what asyncio raises.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let eggs = create_task(coroutine(|| { sleep(secs(2)).co_await()?; Ok("eggs") }));
+///     let toast = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok("toast") }));
+///     assert_eq!((toast.co_await()?, eggs.co_await()?), ("toast", "eggs")); // two seconds in all
+///     Ok(())
+/// }))?;
+/// let orphan = create_task(coroutine(|| Ok(())));
+/// assert_eq!(orphan.result().unwrap_err().to_string(), "no running event loop");
+/// # Ok::<(), Error>(())
+/// ```
+pub fn create_task<A>(awaitable: A) -> Task<A::Output>
+where
+    A: Awaitable + 'static,
+    A::Output: 'static,
+{
+    TaskBuilder::new().create(awaitable)
+}
+
+/// The future or task that an awaitable was, or was made into; what [`ensure_future`] gives.
+///
+/// Awaiting it gives the result as awaiting the original does.
+pub struct EnsuredFuture<T> {
+    any: AnyFuture,
+    result: Box<dyn FnOnce() -> Result<T>>,
+}
+
+impl<T> EnsuredFuture<T> {
+    pub(crate) fn existing(existing: Existing<T>) -> Self {
+        Self { any: AnyFuture(existing.future), result: existing.result }
+    }
+
+    /// The result of a future that is done.
+    pub(crate) fn into_result(self) -> Result<T> {
+        (self.result)()
+    }
+}
+
+impl<T> Deref for EnsuredFuture<T> {
+    type Target = AnyFuture;
+
+    fn deref(&self) -> &AnyFuture {
+        &self.any
+    }
+}
+
+impl<T> Debug for EnsuredFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.any.fmt(f)
+    }
+}
+
+impl<T> Awaitable for EnsuredFuture<T> {
+    type Output = T;
+
+    fn co_await(self) -> Result<T> {
+        wait_until_done(&self.any)?;
+        self.into_result()
+    }
+
+    fn __ensure(self) -> Ensured<Self> {
+        Ensured::Existing(Existing { future: self.any.0, result: self.result })
+    }
+}
+
+/// Waits until `future` is done, whatever its type.
+pub(crate) fn wait_until_done(future: &AnyFuture) -> Result<()> {
+    if future.done() {
+        return Ok(());
+    }
+    suspend(Awaited::Future(future.clone())).map(drop)
+}
+
+/// The task or future itself, if `awaitable` is one; else a new task; `asyncio.ensure_future()`.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let task = create_task(coroutine(|| Ok(1)));
+///     let same = coro_core::ensure_future(task.future());
+///     assert!(same.same(&task.any()));
+///     assert_eq!(same.co_await()?, 1);
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+pub fn ensure_future<A>(awaitable: A) -> EnsuredFuture<A::Output>
+where
+    A: Awaitable + 'static,
+    A::Output: 'static,
+{
+    match awaitable.__ensure() {
+        Ensured::Existing(existing) => EnsuredFuture::existing(existing),
+        Ensured::New(awaitable) => {
+            let task = create_task(awaitable);
+            EnsuredFuture { any: task.any(), result: Box::new(move || task.take_result()) }
+        }
+    }
+}
+
+/// Says how a task is to be made: its name, its context, the size of its stack.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let task = coro_core::TaskBuilder::new().name("deep").stack_size(1 << 20).create(sleep(secs(1)));
+///     assert_eq!(task.get_name(), "deep");
+///     task.co_await()
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "it makes a task only when create() is called"]
+pub struct TaskBuilder {
+    name: Option<String>,
+    context: Option<Context>,
+    stack_size: Option<usize>,
+}
+
+impl TaskBuilder {
+    /// A task as [`create_task`] makes it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name, instead of `Task-N`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The context to run in, instead of a copy of the present one.
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// Address space for its stack, in bytes, instead of the loop's setting. Only touched pages use memory.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Makes the task on the running loop.
+    pub fn create<A>(self, awaitable: A) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        let core = running_core();
+        self.create_on(core, awaitable)
+    }
+
+    pub(crate) fn create_on<A>(self, core: Result<Rc<LoopCore>>, awaitable: A) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        let origin = awaitable.__origin().0;
+        let default_size = core.as_ref().map_or(DEFAULT_STACK_SIZE, |core| core.stack_size.get());
+        let stack_size = self.stack_size.unwrap_or(default_size);
+        let context = self.context.unwrap_or_else(|| Context::current().copy());
+        let control = Control::new(self.name, origin, context, stack_size);
+        let core = core.and_then(|core| core.check_open().map(|()| core));
+        let core = core.and_then(|core| Ok(crate::stack::check_size(stack_size).map(|()| core)?));
+        Task::from_views(match core {
+            Ok(core) => TaskInner::spawn(&core, control, awaitable),
+            Err(error) => TaskInner::failed(control, awaitable, error),
+        })
+    }
+}
+
+impl EventLoop {
+    /// Runs `awaitable` as a task of this loop, which need not be running yet.
+    ///
+    /// On a closed loop, the task has failed already, with "Event loop is closed".
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// let task = event_loop.create_task(coroutine(|| Ok(6)));
+    /// assert_eq!(event_loop.run_until_complete(task)?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn create_task<A>(&self, awaitable: A) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        TaskBuilder::new().create_on(Ok(Rc::clone(&self.core)), awaitable)
+    }
+
+    /// A pending future of this loop.
+    pub fn create_future<T: 'static>(&self) -> Future<T> {
+        Future::on(Rc::clone(&self.core))
+    }
+}
+
+/// Runs `f` to its end even if the task is cancelled meanwhile: the cancellation is held back, and raised at the
+/// next await after it. For destructors and other code that must not be cut short.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| {
+///     let task = create_task(coroutine(|| {
+///         coro_core::cleanup(|| sleep(secs(2)).co_await())?; // is not cut short
+///         sleep(secs(1)).co_await()                          // is cancelled
+///     }));
+///     sleep(secs(1)).co_await()?;
+///     task.cancel();
+///     assert!(task.co_await().unwrap_err().is_cancelled());
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+pub fn cleanup<T>(f: impl FnOnce() -> T) -> T {
+    struct Shield(Option<AnyTask>);
+    impl Shield {
+        fn add(&self, change: isize) {
+            if let Some(task) = &self.0 {
+                let shields = &task.object.control().shields;
+                shields.set(shields.get().saturating_add_signed(change));
+            }
+        }
+    }
+    impl Drop for Shield {
+        fn drop(&mut self) {
+            self.add(-1);
+        }
+    }
+    let shield = Shield(current_task());
+    shield.add(1);
+    f()
+}

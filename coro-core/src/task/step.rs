@@ -1,0 +1,422 @@
+//! One task: how it starts, takes a step, is woken, is cancelled and ends.
+//!
+//! Floor 5. The order of things is CPython's `Task.__step` and `Task.__wakeup`.
+//!
+//! 1. A task is in the ready queue at most once: when it is new, was woken, or yielded.
+//! 2. What it waits for is in `waiting_for` from the moment it parks until its next step.
+//! 3. `cancel` cancels what it waits for; if that is done already, or it waits for nothing, the next step raises.
+//! 4. Its fiber is taken out while it runs: nothing of the task is borrowed across a switch.
+#![allow(unsafe_code)] // starts the fiber; see `start`
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context as PollContext, Poll};
+
+use super::control::{self, AnyTask, Control, TaskObject};
+use crate::coroutine::{Awaitable, StdFuture};
+use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
+use crate::events::{LoopCore, Runnable, Waitable};
+use crate::fiber::{Awaited, Driver, Fiber, Kind, Resumed, Sent, Suspender, barrier};
+use crate::future::{Future, FutureObject, FutureState};
+use crate::report;
+use crate::waker::{WakeSlot, Woken};
+
+type TaskFiber<T> = Fiber<Result<()>, Awaited, Result<T>>;
+
+/// How far a task has come.
+enum Progress<T, A> {
+    /// Its first step has not come; it has no stack.
+    New(A),
+    /// A std future before its first poll.
+    NewStackless(StdFuture<T>),
+    Parked(TaskFiber<T>),
+    /// A std future that was polled: it needs no stack.
+    Polled(StdFuture<T>, WakeSlot),
+    /// Running now.
+    Out,
+    Ended,
+}
+
+pub(super) struct TaskInner<T, A> {
+    state: FutureState<T>,
+    control: Control,
+    progress: Cell<Progress<T, A>>,
+}
+
+/// What `create_task` needs of a task's inside: both views of one allocation.
+pub(super) struct Views<T> {
+    pub(super) future: Future<T>,
+    pub(super) task: AnyTask,
+}
+
+impl<T, A> TaskInner<T, A>
+where
+    A: Awaitable<Output = T> + 'static,
+    T: 'static,
+{
+    /// A task that is registered with its loop and will take its first step in the next round.
+    pub(super) fn spawn(core: &Rc<LoopCore>, control: Control, awaitable: A) -> Views<T> {
+        let progress = match awaitable.__stackless() {
+            crate::coroutine::Stackless::Yes(future) => Progress::NewStackless(future),
+            crate::coroutine::Stackless::No(awaitable) => Progress::New(awaitable),
+        };
+        let state = FutureState::pending(Rc::clone(core));
+        let inner = Rc::new(Self { state, control, progress: Cell::new(progress) });
+        let views = Self::views(&inner);
+        control::register(views.task.clone());
+        core.push(inner);
+        views
+    }
+
+    /// A task that has failed before it could begin.
+    pub(super) fn failed(control: Control, awaitable: A, error: Error) -> Views<T> {
+        awaitable.__discard();
+        let state = FutureState::failed(error, None);
+        Self::views(&Rc::new(Self { state, control, progress: Cell::new(Progress::Ended) }))
+    }
+
+    fn views(inner: &Rc<Self>) -> Views<T> {
+        let future = Future { inner: Rc::clone(inner) as Rc<dyn FutureObject<T>> };
+        Views { future, task: AnyTask { object: Rc::clone(inner) as Rc<dyn TaskObject> } }
+    }
+
+    fn future(self: &Rc<Self>) -> Future<T> {
+        Future { inner: Rc::clone(self) as Rc<dyn FutureObject<T>> }
+    }
+
+    /// What this step delivers: what was waited for, a mistake to be raised, or a cancellation.
+    fn take_input(&self) -> Result<()> {
+        let control = &self.control;
+        let waited_for = control.waiting_for.take();
+        let mut input = match (control.to_raise.take(), waited_for) {
+            (Some(error), _) => Err(error),
+            (None, Some(future)) => future.retrieve().map_or(Ok(()), Err),
+            (None, None) => Ok(()),
+        };
+        if input.as_ref().err().is_some_and(|error| error.is::<Cancelled>()) && control.shields.get() == 0 {
+            control.must_cancel.set(false);
+        } else if let Some(cancellation) = control.take_cancellation() {
+            input = Err(cancellation);
+        }
+        input
+    }
+
+    fn start(&self, awaitable: A) -> std::result::Result<(TaskFiber<T>, Resumed<Awaited, Result<T>>), Error> {
+        let run = move |suspender: &Suspender<Result<()>, Awaited>| {
+            let driver = TaskDriver(suspender);
+            let erased: *const (dyn Driver + '_) = &driver;
+            // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
+            suspender.set_driver(unsafe { std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased) });
+            awaitable.co_await()
+        };
+        // SAFETY: the awaitable is 'static. (A scope's children and `run`'s main are made so by their owners, who
+        // wait for the task to end and its stack to be gone.)
+        let mut fiber = unsafe { Fiber::new(Kind::Task, self.control.stack_size, run) }?;
+        let resumed = fiber.start();
+        Ok((fiber, resumed))
+    }
+
+    fn step(self: &Rc<Self>) {
+        if self.state.is_done() {
+            return;
+        }
+        let input = self.take_input();
+        let before = control::set_current(Some(AnyTask { object: Rc::clone(self) as Rc<dyn TaskObject> }));
+        let entered = self.control.context.enter();
+        let end = match self.progress.replace(Progress::Out) {
+            Progress::New(awaitable) => match input {
+                Ok(()) => match self.start(awaitable) {
+                    Ok((fiber, resumed)) => self.after(fiber, resumed),
+                    Err(error) => Some(Err(error)),
+                },
+                Err(error) => {
+                    awaitable.__discard();
+                    Some(Err(error))
+                }
+            },
+            Progress::Parked(mut fiber) => {
+                let resumed = fiber.resume(input);
+                self.after(fiber, resumed)
+            }
+            Progress::NewStackless(future) => {
+                let target: Rc<dyn Woken> = Rc::clone(self) as Rc<dyn Woken>;
+                match self.state.core() {
+                    Some(core) => self.poll(future, WakeSlot::new(core, target), input),
+                    None => None,
+                }
+            }
+            Progress::Polled(future, slot) => self.poll(future, slot, input),
+            ended @ (Progress::Out | Progress::Ended) => {
+                self.progress.set(ended);
+                None
+            }
+        };
+        drop(entered);
+        control::set_current(before);
+        if let Some(result) = end {
+            self.end(result);
+        }
+    }
+
+    /// Parks the task for what it asked for, or gives its end. The stack of an ended one is back in the pool.
+    fn after(self: &Rc<Self>, fiber: TaskFiber<T>, resumed: Resumed<Awaited, Result<T>>) -> Option<Result<T>> {
+        match resumed {
+            Resumed::Suspended(awaited) => {
+                self.progress.set(Progress::Parked(fiber));
+                self.park(awaited);
+                None
+            }
+            Resumed::Returned(result) => {
+                drop(fiber);
+                Some(result)
+            }
+            Resumed::Panicked(payload) => {
+                drop(fiber);
+                Some(Err(Error::new(Panicked::new(payload))))
+            }
+        }
+    }
+
+    fn park(self: &Rc<Self>, awaited: Awaited) {
+        let Some(core) = self.state.core() else { return };
+        let mistake = match awaited {
+            Awaited::Yield => return core.push(Rc::clone(self) as Rc<dyn Runnable>),
+            Awaited::Future(future) if std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self)) => {
+                format!("Task cannot await on itself: {}", self.text())
+            }
+            Awaited::Future(future) => {
+                if future.0.event_loop().is_some_and(|other| Rc::ptr_eq(&other, core)) {
+                    *self.control.waiting_for.borrow_mut() = Some(Rc::clone(&future.0));
+                    Rc::clone(&future.0).add_waiter(Rc::clone(self) as Rc<dyn Runnable>);
+                    self.deliver_cancellation(&future.0);
+                    return;
+                }
+                format!("Task {} got Future {future:?} attached to a different loop", self.text())
+            }
+            Awaited::Command(command) => {
+                drop(command);
+                format!("Task got bad yield: a command that no loop knows, in {}", self.text())
+            }
+        };
+        self.control.to_raise.set(Some(RuntimeError::new(mistake).into()));
+        core.push(Rc::clone(self) as Rc<dyn Runnable>);
+    }
+
+    /// Cancels what was just parked for, if a cancellation came while the task ran.
+    fn deliver_cancellation(&self, future: &Rc<dyn Waitable>) {
+        let control = &self.control;
+        if control.must_cancel.get() && control.shields.get() == 0 {
+            let message = control.cancel_message.borrow().clone();
+            if Rc::clone(future).cancel(message) {
+                control.must_cancel.set(false);
+            }
+        }
+    }
+
+    fn poll(self: &Rc<Self>, mut future: StdFuture<T>, slot: WakeSlot, input: Result<()>) -> Option<Result<T>> {
+        if let Err(error) = input {
+            drop(future);
+            return Some(Err(error));
+        }
+        let mut context = PollContext::from_waker(slot.waker());
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            barrier("in the poll of a task made from a std future", || future.as_mut().poll(&mut context))
+        }));
+        match polled {
+            Ok(Poll::Ready(value)) => Some(Ok(value)),
+            Ok(Poll::Pending) => {
+                self.progress.set(Progress::Polled(future, slot));
+                None
+            }
+            Err(payload) => Some(Err(Error::new(Panicked::new(payload)))),
+        }
+    }
+
+    fn end(self: &Rc<Self>, result: Result<T>) {
+        self.progress.set(Progress::Ended);
+        control::unregister(&self.control);
+        let future = self.future();
+        let settled = match result {
+            Ok(value) if self.control.must_cancel.get() => {
+                drop(value);
+                self.control.must_cancel.set(false);
+                future.settle_cancelled(self.control.cancel_message.take());
+                Ok(())
+            }
+            Ok(value) => future.settle_value(value),
+            Err(error) if error.is_cancelled() => {
+                let message = error.downcast_ref::<Cancelled>().and_then(Cancelled::message);
+                future.settle_cancelled(message.map(str::to_owned));
+                Ok(())
+            }
+            Err(error) => future.settle_failed(error),
+        };
+        debug_assert!(settled.is_ok(), "only its own end settles a task");
+    }
+
+    fn text(&self) -> String {
+        struct Text<'a, T, A>(&'a TaskInner<T, A>);
+        impl<T: 'static, A: Awaitable<Output = T> + 'static> fmt::Display for Text<'_, T, A> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Waitable::describe(self.0, f)
+            }
+        }
+        Text(self).to_string()
+    }
+}
+
+struct TaskDriver<'a>(&'a Suspender<Result<()>, Awaited>);
+
+impl Driver for TaskDriver<'_> {
+    fn suspend(&self, awaited: Awaited) -> Result<Sent> {
+        self.0.suspend(awaited).map(|()| None)
+    }
+}
+
+impl<T: 'static, A: Awaitable<Output = T> + 'static> Runnable for TaskInner<T, A> {
+    fn run(self: Rc<Self>) {
+        self.step();
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Waitable::describe(self, f)
+    }
+
+    fn callback_name(&self) -> String {
+        "Task.task_wakeup()".to_owned()
+    }
+}
+
+impl<T: 'static, A: Awaitable<Output = T> + 'static> Woken for TaskInner<T, A> {
+    fn wake(self: Rc<Self>) {
+        // Several wakes before the next poll make several entries; a spurious poll is allowed, a lost one is not.
+        if let Some(core) = self.state.core().cloned() {
+            core.push(self);
+        }
+    }
+}
+
+impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A> {
+    fn is_done(&self) -> bool {
+        self.state.is_done()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.state.is_cancelled()
+    }
+
+    fn cancel(self: Rc<Self>, message: Option<String>) -> bool {
+        if self.state.is_done() {
+            return false;
+        }
+        let control = &self.control;
+        control.cancel_requests.set(control.cancel_requests.get() + 1);
+        let waiting_for = control.waiting_for.borrow().clone();
+        if let (Some(future), 0) = (waiting_for, control.shields.get()) {
+            if future.cancel(message.clone()) {
+                return true;
+            }
+        }
+        control.must_cancel.set(true);
+        *control.cancel_message.borrow_mut() = message;
+        // A polled future has nothing that would be cancelled in its place: its next step comes now.
+        match self.progress.replace(Progress::Out) {
+            polled @ Progress::Polled(..) => {
+                self.progress.set(polled);
+                Woken::wake(self);
+            }
+            other => self.progress.set(other),
+        }
+        true
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.state.failure()
+    }
+
+    fn retrieve(&self) -> Option<Error> {
+        self.state.retrieve()
+    }
+
+    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
+        self.state.add_waiter(waiter);
+    }
+
+    fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
+        self.state.remove_waiter(waiter);
+    }
+
+    fn event_loop(&self) -> Option<Rc<LoopCore>> {
+        self.state.core().cloned()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<")?;
+        self.fmt_head(f)?;
+        self.state.fmt_tail(f)?;
+        f.write_str(">")
+    }
+
+    fn task_name(&self) -> Option<String> {
+        Some(self.control.name())
+    }
+}
+
+impl<T: 'static, A: Awaitable<Output = T> + 'static> FutureObject<T> for TaskInner<T, A> {
+    fn state(&self) -> &FutureState<T> {
+        &self.state
+    }
+
+    fn fmt_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task ")?;
+        match self.control.cancel_requests.get() > 0 && !self.state.is_done() {
+            true => f.write_str("cancelling")?,
+            false => self.state.fmt_status(f)?,
+        }
+        self.control.fmt_info(f, self.state.is_done())
+    }
+
+    fn is_task(&self) -> bool {
+        true
+    }
+}
+
+impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T, A> {
+    fn control(&self) -> &Control {
+        &self.control
+    }
+
+    fn destroy(self: Rc<Self>) -> std::result::Result<(), &'static str> {
+        if !self.state.is_done() {
+            report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
+        }
+        let waiting_for = self.control.waiting_for.take();
+        let progress = self.progress.replace(Progress::Ended);
+        drop(waiting_for);
+        let result = match progress {
+            Progress::New(awaitable) => {
+                drop(awaitable);
+                Ok(())
+            }
+            Progress::Parked(fiber) => fiber.unwind(),
+            other => {
+                drop(other);
+                Ok(())
+            }
+        };
+        control::unregister(&self.control);
+        result
+    }
+}
+
+impl<T, A> Drop for TaskInner<T, A> {
+    fn drop(&mut self) {
+        if self.state.has_unseen() {
+            let (file, line) = self.control.origin.place();
+            let (name, coro) = (self.control.name(), self.control.origin.name());
+            let head = format!("<Task finished name='{name}' coro=<{coro}() done, defined at {file}:{line}>");
+            self.state.report_unseen("Task exception was never retrieved", &head);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Wakers for std futures: any thread may wake, the loop's own thread then looks up who is meant.
+//!
+//! Floor 1. What is woken stays on its thread, in a slab; the waker carries only the key.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use slab::Slab;
+
+use crate::events::{Doors, LoopCore};
+
+/// What a waker wakes.
+pub(crate) trait Woken {
+    fn wake(self: Rc<Self>);
+}
+
+struct Entry {
+    generation: u64,
+    target: Rc<dyn Woken>,
+}
+
+#[derive(Default)]
+struct Entries {
+    slab: Slab<Entry>,
+    generation: u64,
+}
+
+thread_local! {
+    static ENTRIES: RefCell<Entries> = RefCell::default();
+    /// Its address tells threads apart, cheaply.
+    static MARK: u8 = const { 0 };
+}
+
+fn thread_mark() -> usize {
+    MARK.try_with(|mark| std::ptr::from_ref(mark).addr()).unwrap_or(0)
+}
+
+/// Keeps a target reachable for its wakers until it is dropped.
+pub(crate) struct WakeSlot {
+    key: usize,
+    waker: Waker,
+}
+
+impl WakeSlot {
+    pub(crate) fn new(core: &LoopCore, target: Rc<dyn Woken>) -> Self {
+        ENTRIES.with_borrow_mut(|entries| {
+            entries.generation += 1;
+            let generation = entries.generation;
+            let key = entries.slab.insert(Entry { generation, target });
+            let waker = SlotWaker { key, generation, thread: thread_mark(), doors: Arc::clone(&core.doors) };
+            Self { key, waker: Arc::new(waker).into() }
+        })
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+impl Drop for WakeSlot {
+    fn drop(&mut self) {
+        // At the end of the thread the slab may be gone already.
+        let entry = ENTRIES.try_with(|entries| entries.borrow_mut().slab.try_remove(self.key));
+        drop(entry);
+    }
+}
+
+struct SlotWaker {
+    key: usize,
+    generation: u64,
+    thread: usize,
+    doors: Arc<Doors>,
+}
+
+fn wake_slot(key: usize, generation: u64) {
+    let target = ENTRIES.try_with(|entries| {
+        let entries = entries.borrow();
+        entries.slab.get(key).filter(|entry| entry.generation == generation).map(|entry| Rc::clone(&entry.target))
+    });
+    if let Ok(Some(target)) = target {
+        target.wake();
+    }
+}
+
+impl Wake for SlotWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let (key, generation) = (self.key, self.generation);
+        if self.thread == thread_mark() {
+            wake_slot(key, generation);
+        } else {
+            // A closed loop has nobody left to wake.
+            let _ = self.doors.send(Box::new(move || wake_slot(key, generation)));
+        }
+    }
+}
