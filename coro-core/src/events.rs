@@ -296,10 +296,10 @@ pub(crate) fn default_exception_handler(context: &ExceptionContext) {
             text.push_str(&format!("\n{name}: {value}"));
         }
     }
-    if let Some(exception) = exception {
-        text.push_str(&format!("\n{exception:?}"));
+    match exception {
+        Some(exception) => report::exception(text, exception),
+        None => report::error(text),
     }
-    report::error(text);
 }
 
 /// Closes the loop when the last handle of a user is gone. Tasks and futures do not count.

@@ -41,6 +41,14 @@ where
     AsyncGenerator::named(definition, body)
 }
 
+/// Runs a body that is ordinary Rust, with an error type of its own.
+pub fn ordinary<T, E>(body: impl FnOnce() -> Result<T, E>) -> Result<T>
+where
+    Error: From<E>,
+{
+    body().map_err(Error::from)
+}
+
 /// A hidden local of a frame. Generators and context managers in it may borrow, since nobody can forget it.
 pub struct InFrame<T>(T);
 

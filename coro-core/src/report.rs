@@ -5,6 +5,8 @@
 
 use std::fmt::Display;
 
+use crate::error::Error;
+
 /// The `tracing` target of every report of this library.
 pub const TARGET: &str = "coro";
 
@@ -14,6 +16,16 @@ pub(crate) fn error(message: impl Display) {
         eprintln!("coro: error: {message}");
     } else {
         tracing::error!(target: TARGET, "{message}");
+    }
+}
+
+/// The same with the exception that it is about: fields `exception_type` and `exception` are set.
+pub(crate) fn exception(message: impl Display, exception: &Error) {
+    if nobody_listens() {
+        eprintln!("coro: error: {message}\n{exception:?}");
+    } else {
+        let exception_type = exception.type_name();
+        tracing::error!(target: TARGET, exception_type, %exception, "{message}");
     }
 }
 
@@ -50,5 +62,5 @@ pub(crate) fn debug(message: impl Display) {
 }
 
 fn nobody_listens() -> bool {
-    !tracing::dispatcher::has_been_set()
+    tracing::dispatcher::get_default(|dispatch| dispatch.is::<tracing::subscriber::NoSubscriber>())
 }
