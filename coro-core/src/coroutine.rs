@@ -312,11 +312,16 @@ struct ByHand<T> {
     awaiting: Option<AnyFuture>,
 }
 
-struct HandDriver<'a>(&'a Suspender<Result<Sent>, Awaited>);
+struct HandDriver<'a>(&'a Suspender<Result<Sent>, Awaited>, Origin);
 
 impl Driver for HandDriver<'_> {
     fn suspend(&self, awaited: Awaited) -> Result<Sent> {
         self.0.suspend(awaited)
+    }
+
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let (file, line) = self.1.place();
+        write!(out, "coroutine '{}', driven by hand (defined at {file}:{line}),", self.1.name())
     }
 }
 
@@ -326,7 +331,7 @@ impl<T> ByHand<T> {
         F: FnOnce() -> Result<T> + 'static,
     {
         let run = move |suspender: &Suspender<Result<Sent>, Awaited>| {
-            let driver = HandDriver(suspender);
+            let driver = HandDriver(suspender, origin);
             let erased: *const (dyn Driver + '_) = &driver;
             // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
             suspender.set_driver(unsafe { std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased) });

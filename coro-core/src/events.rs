@@ -46,9 +46,8 @@ pub(crate) trait Waitable {
     fn is_done(&self) -> bool;
     fn is_cancelled(&self) -> bool;
     fn cancel(self: Rc<Self>, message: Option<String>) -> bool;
-    /// What awaiting it would raise: `None` while it is pending, and when it has a result.
-    fn failure(&self) -> Option<Error>;
-    /// `failure`, with the exception counted as seen by somebody.
+    /// What awaiting it would raise: `None` while it is pending, and when it has a result. The exception counts as
+    /// seen by somebody.
     fn retrieve(&self) -> Option<Error>;
     /// Schedules `waiter` once it is done; a done one is scheduled at once.
     fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>);
@@ -186,10 +185,6 @@ impl Doors {
             true => std::mem::take(&mut *self.queue.lock()),
             false => Vec::new(),
         }
-    }
-
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Ordering::SeqCst)
     }
 
     pub(crate) fn close(&self) -> Vec<Box<dyn FnOnce() + Send>> {

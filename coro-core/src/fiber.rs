@@ -15,9 +15,12 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+#[cfg(unix)]
+use std::sync::Once;
 
 use corosensei::{CoroutineResult, Yielder};
 
@@ -63,8 +66,8 @@ impl Awaited {
     }
 }
 
-impl std::fmt::Debug for Awaited {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Future(future) => future.fmt(f),
             Self::Yield => f.write_str("<bare yield>"),
@@ -79,6 +82,9 @@ pub type Sent = Option<Box<dyn Any>>;
 /// Who an await on this stack hands its wait to.
 pub(crate) trait Driver {
     fn suspend(&self, awaited: Awaited) -> Result<Sent>;
+
+    /// Writes who it drives. Called from the handler of a stack overflow: it neither allocates nor locks.
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result;
 }
 
 /// What a frame is there for.
@@ -171,6 +177,20 @@ pub(crate) fn has_driver() -> bool {
 pub(crate) fn is_unwinding() -> bool {
     // SAFETY: TOP is the head of this thread's chain.
     unsafe { frames(TOP.get()) }.any(|frame| frame.unwinding.get())
+}
+
+/// Writes who runs on this thread now, for the report of a stack overflow.
+#[cfg(unix)]
+fn describe_running(out: &mut dyn fmt::Write) {
+    // SAFETY: TOP is the head of this thread's chain, which is never half linked: linking is one store.
+    let driver = unsafe { frames(TOP.get()) }.find_map(|frame| frame.driver.get());
+    let written = match driver {
+        // SAFETY: a driver lives on its frame's stack, and something runs above it now.
+        Some(driver) => unsafe { &*driver }.describe(out),
+        None => out.write_str("a generator"),
+    };
+    // The buffer of the report is full: what fits is in it.
+    let _ = written;
 }
 
 /// Something open on the present frame: until it is dropped, no generator may yield past it.
@@ -326,6 +346,11 @@ impl<I, Y, R> Fiber<I, Y, R> {
         F: FnOnce(&Suspender<I, Y>) -> R,
     {
         let stack = stack::take(stack_size)?;
+        #[cfg(unix)]
+        {
+            static DESCRIBED: Once = Once::new();
+            DESCRIBED.call_once(|| stack::set_describe(describe_running));
+        }
         let run = move |yielder: &Yielder<Resume<I>, Y>, _start: Resume<I>| {
             let frame = Frame::new(kind);
             frame.prev.set(TOP.replace(&frame));

@@ -110,18 +110,6 @@ impl<T> FutureState<T> {
         self.failure()
     }
 
-    /// Forgets a value that nobody took, and gives it to be dropped.
-    pub(crate) fn clear_value(&self) -> Option<T> {
-        let mut slot = self.slot.borrow_mut();
-        match std::mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Value(value) => Some(value),
-            other => {
-                *slot = other;
-                None
-            }
-        }
-    }
-
     pub(crate) fn add_waiter(&self, waiter: Rc<dyn Runnable>) {
         match &self.core {
             _ if !self.is_done() => self.callbacks.borrow_mut().push(Callback::Waiter(waiter)),
@@ -245,10 +233,6 @@ impl<T: 'static> Waitable for Plain<T> {
             Some(hook) => hook(message),
             None => Future { inner: self as Rc<dyn FutureObject<T>> }.settle_cancelled(message),
         }
-    }
-
-    fn failure(&self) -> Option<Error> {
-        self.state.failure()
     }
 
     fn retrieve(&self) -> Option<Error> {

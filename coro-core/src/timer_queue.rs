@@ -93,7 +93,8 @@ impl<T> TimerQueue<T> {
         gone.into_iter().map(|entry| entry.item).collect()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.heap.len()
     }
 }

@@ -53,12 +53,14 @@ pub(crate) fn stackful(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(tokens) => return tokens,
     };
-    let error = options.into_iter().next().map(|option| {
-        syn::Error::new(option.span(), "`#[stackful]` takes no options").into_compile_error()
-    });
+    let error = options
+        .into_iter()
+        .next()
+        .map(|option| syn::Error::new(option.span(), "`#[stackful]` takes no options").into_compile_error());
     if let Some(attr) = take_entry(&mut function) {
         let name = attr.1.name();
-        let message = format!("`#[coro_core::{name}]` makes the function stackful by itself: leave `#[stackful]` out");
+        let message =
+            format!("`#[coro_core::{name}]` makes the function stackful by itself: leave `#[stackful]` out");
         return syn::Error::new(attr.0.span(), message).into_compile_error();
     }
     let function = function.expand(Sugar::Attribute);
@@ -98,7 +100,8 @@ fn take_entry(function: &mut Function) -> Option<(Meta, Entry)> {
 /// The `async fn` that an attribute stands before; the error side is what to emit instead.
 fn async_function(item: TokenStream, attribute: &str) -> Result<Function, TokenStream> {
     let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
-    let name = if attribute == "stackful" { "stackful".to_owned() } else { format!("coro_core::{attribute}") };
+    let name =
+        if attribute == "stackful" { "stackful".to_owned() } else { format!("coro_core::{attribute}") };
     let refuse = |span: Span, message: String| {
         let error = syn::Error::new(span, message).into_compile_error();
         Err(quote!(#error #item))

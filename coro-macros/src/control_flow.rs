@@ -51,7 +51,9 @@ struct Way {
 impl Way {
     fn is(&self, keyword: &Ident, label: Option<&Label>, valued: bool) -> bool {
         let label = label.map(|label| &label.name);
-        self.keyword == *keyword && self.label.as_ref().map(|label| &label.name) == label && self.valued == valued
+        self.keyword == *keyword
+            && self.label.as_ref().map(|label| &label.name) == label
+            && self.valued == valued
     }
 }
 
@@ -305,7 +307,9 @@ impl Rewriter<'_> {
                 Some(_) => quote_spanned! {span=> ::core::result::Result::Ok(__value) },
             };
             let leave = self.returning(keyword.span());
-            arms.extend(quote_spanned! {span=> ::coro_core::__private::Flow::Return(__value) => #leave #value, });
+            arms.extend(
+                quote_spanned! {span=> ::coro_core::__private::Flow::Return(__value) => #leave #value, },
+            );
         }
         for (number, way) in with.ways.iter().enumerate() {
             let leave = self.jump(&way.keyword, way.label.as_ref(), way.valued);
@@ -329,13 +333,17 @@ impl Rewriter<'_> {
             Place::Closure if form == "async for" => {
                 "`async for` inside a closure: write `while let Some(x) = source.anext()? { … }` in a closure"
             }
-            Place::Closure => "`async with` inside a closure: move it into an `async fn` and call that with `.co_await()?`",
+            Place::Closure => {
+                "`async with` inside a closure: move it into an `async fn` and call that with `.co_await()?`"
+            }
             Place::Function if form == "async for" => {
                 "`async for` needs an `async fn`; in an ordinary function write \
                  `while let Some(x) = source.anext()? { … }`"
             }
             Place::Function => "`async with` needs an `async fn`",
-            Place::AsyncBlock => "`async for` and `async with` do not work inside an `async` block: write an `async fn`",
+            Place::AsyncBlock => {
+                "`async for` and `async with` do not work inside an `async` block: write an `async fn`"
+            }
         };
         self.errors.at(keyword.span(), message);
         false

@@ -13,7 +13,7 @@
 //!                                             })
 //! ```
 
-use crate::diagnostic::{Diagnostics, emitted_at};
+use crate::diagnostic::{Diagnostics, emitted_at, unknown};
 use crate::rewrite::{Place, Rewriter};
 use crate::scan;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
@@ -210,7 +210,8 @@ impl Function {
         let (inputs, rebound) = self.arguments(&mut errors);
         let span = emitted_at(self.name.span());
         let output = &shape.output;
-        let item = self.yields.take().map(ToTokens::into_token_stream).unwrap_or_else(|| quote_spanned!(span=> ()));
+        let item =
+            self.yields.take().map(ToTokens::into_token_stream).unwrap_or_else(|| quote_spanned!(span=> ()));
         let sent = self.receives.take().map(|(_, sent)| sent.into_token_stream());
         let sent = sent.unwrap_or_else(|| quote_spanned!(span=> ()));
         let returned = match (shape.yields, shape.is_async) {
@@ -234,7 +235,9 @@ impl Function {
             let closure = self.closure(&shape, &quote!(#method #rebound), &body);
             let definition = self.definition();
             match (shape.yields, shape.is_async) {
-                (false, _) => quote_spanned! {span=> ::coro_core::__private::coroutine(#definition, #closure) },
+                (false, _) => {
+                    quote_spanned! {span=> ::coro_core::__private::coroutine(#definition, #closure) }
+                }
                 (true, false) => quote_spanned! {span=>
                     ::coro_core::__private::generator::<#item, #sent, #output, _>(#definition, #closure)
                 },
@@ -286,7 +289,8 @@ impl Function {
         let span = emitted_at(self.name.span());
         let unit = quote_spanned! {span=> () };
         let yields = self.yields.is_some();
-        let mut shape = Shape { sugar, is_async: self.is_async, yields, output: unit.clone(), declared_result: None };
+        let mut shape =
+            Shape { sugar, is_async: self.is_async, yields, output: unit.clone(), declared_result: None };
         if let Some(output) = &self.output {
             match ok_type(output) {
                 Some(ok) => {
@@ -301,25 +305,31 @@ impl Function {
 
     /// Finds what a signature cannot say, and takes it out, so that what follows is about something else.
     fn check(&mut self, errors: &mut Diagnostics) {
-        let kind = if self.yields.is_some() { "generator" } else { "`async fn`" };
+        let kind = if self.yields.is_some() { "a generator" } else { "an `async fn`" };
         for (qualifier, span) in self.qualifiers.drain(..) {
             let reason = match qualifier {
                 "const" => "it runs when it is awaited, never at compile time",
                 "unsafe" => "write an `unsafe { }` block within it",
                 _ => "call it from an ordinary `extern` function with `co_await()`",
             };
-            errors.at(span, format_args!("a {kind} cannot be `{qualifier}`: {reason}").to_string().replacen(
-                "a `async fn`",
-                "an `async fn`",
-                1,
-            ));
+            errors.at(span, format_args!("{kind} cannot be `{qualifier}`: {reason}"));
         }
         if let Some(word) = &self.misplaced {
-            errors.at(word.span(), format_args!("`{word}` comes before the return type: `fn name() {word} T -> R`"));
+            errors.at(
+                word.span(),
+                format_args!("`{word}` comes before the return type: `fn name() {word} T -> R`"),
+            );
         }
         if let (None, Some((word, _))) = (&self.yields, &self.receives) {
             errors.at(word.span(), "`receives` needs `yields TYPE` before it");
             self.receives = None;
+        }
+        let moved = self.yields.iter().chain(self.receives.iter().map(|(_, sent)| sent));
+        if let Some(word) = moved.filter_map(|ty| find_impl(ty.to_token_stream())).next() {
+            errors.at(
+                word,
+                "a generator cannot yield or receive `impl Trait`: name the type, or use a `Box<dyn Trait>`",
+            );
         }
         let Some(output) = &self.output else { return };
         if self.is_async && self.yields.is_some() {
@@ -340,7 +350,7 @@ impl Function {
                 "a coroutine cannot return `impl Trait`: name the type, or return a `Box<dyn Trait>`",
             );
             self.output = None;
-            self.body = self.body.take().map(|body| Group::new(Delimiter::Brace, diverging(body.span())));
+            self.body = self.body.take().map(|body| Group::new(Delimiter::Brace, unknown(body.span())));
         }
     }
 
@@ -441,8 +451,4 @@ fn find_impl(tokens: TokenStream) -> Option<Span> {
 /// The line of a token, or 0 where there is none to be known.
 fn line_of(span: Span) -> u32 {
     if proc_macro::is_available() { u32::try_from(span.unwrap().line()).unwrap_or(0) } else { 0 }
-}
-
-fn diverging(span: Span) -> TokenStream {
-    crate::diagnostic::unknown(span)
 }

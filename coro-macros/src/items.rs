@@ -38,7 +38,10 @@ pub(crate) fn translate(stream: TokenStream) -> TokenStream {
             Kind::Container => container(tokens).to_tokens(&mut out),
             Kind::Statement => {
                 let mut errors = Diagnostics::default();
-                errors.at(tokens[keyword - at].span(), "this is a statement: it belongs in the body of an `async fn`");
+                errors.at(
+                    tokens[keyword - at].span(),
+                    "this is a statement: it belongs in the body of an `async fn`",
+                );
                 errors.into_tokens().to_tokens(&mut out);
             }
             Kind::Declaration | Kind::Other => {
@@ -84,7 +87,9 @@ fn item(tokens: &[TokenTree], at: usize) -> (Kind, usize) {
         Kind::Function
     } else if scan::is_any_word(tokens.get(word), &["impl", "trait", "mod", "auto"]) {
         Kind::Container
-    } else if asynchronous && scan::is_any_word(tokens.get(word), &["for", "with", "while", "if", "loop", "match"]) {
+    } else if asynchronous
+        && scan::is_any_word(tokens.get(word), &["for", "with", "while", "if", "loop", "match"])
+    {
         Kind::Statement
     } else if scan::is_any_word(tokens.get(at), &["use", "static", "type", "const"])
         || scan::is_word(tokens.get(at), "extern") && scan::is_word(tokens.get(at + 1), "crate")

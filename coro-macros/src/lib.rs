@@ -21,6 +21,8 @@ mod function;
 mod items;
 mod rewrite;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use attribute::Entry;
 use proc_macro::TokenStream;

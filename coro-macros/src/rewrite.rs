@@ -121,7 +121,9 @@ impl<'f> Rewriter<'f> {
             }
             "loop" | "while" | "for" => self.plain_loop(tokens, at, None, out),
             "async" => self.asynchronous(tokens, at, None, out),
-            "fn" if matches!(tokens.get(at + 1), Some(TokenTree::Ident(_))) => self.nested_function(tokens, at, out),
+            "fn" if matches!(tokens.get(at + 1), Some(TokenTree::Ident(_))) => {
+                self.nested_function(tokens, at, out)
+            }
             "async_fn" if scan::macro_arguments(tokens, at).is_some() => copy(tokens, at, at + 3, out),
             "macro_rules" if scan::is_punct(tokens.get(at + 1), '!') => copy(tokens, at, at + 4, out),
             _ => copy(tokens, at, at + 1, out),
@@ -143,7 +145,8 @@ impl<'f> Rewriter<'f> {
             _ => self.may_yield(name, word),
         };
         if empty && !matches!(name, "yield" | "try_yield") {
-            self.errors.at(arguments.span(), format_args!("`{name}!` needs an expression: write `{name}!(…)`"));
+            self.errors
+                .at(arguments.span(), format_args!("`{name}!` needs an expression: write `{name}!(…)`"));
         } else if allowed {
             return match name {
                 "await" => quote_spanned! {span=> ::coro_core::Awaitable::co_await #values ? },
@@ -164,7 +167,9 @@ impl<'f> Rewriter<'f> {
         let message = match self.place {
             Place::Body => return true,
             Place::Closure => format!("`{name}!` inside a closure: use `.{native}` in a closure"),
-            Place::Function => format!("`{name}!` needs an `async fn`; in an ordinary function write `{native}`"),
+            Place::Function => {
+                format!("`{name}!` needs an `async fn`; in an ordinary function write `{native}`")
+            }
             Place::AsyncBlock => format!("`{name}!` inside an `async` block: write `.await` there"),
         };
         self.errors.at(word.span(), message);
@@ -179,7 +184,9 @@ impl<'f> Rewriter<'f> {
             }
             (Place::Body, Shape { yields: true, .. }) => return true,
             (Place::Body, _) if self.shape.sugar == Sugar::Attribute => {
-                format!("`{name}!` works in `async_fn!`, in a function that says `yields TYPE` after its arguments")
+                format!(
+                    "`{name}!` works in `async_fn!`, in a function that says `yields TYPE` after its arguments"
+                )
             }
             (Place::Closure, Shape { yields: true, .. }) => {
                 format!("`{name}!` inside a closure: a generator yields from its own body; write a loop")
@@ -187,7 +194,9 @@ impl<'f> Rewriter<'f> {
             (Place::AsyncBlock, Shape { yields: true, .. }) => {
                 format!("`{name}!` inside an `async` block: a generator yields from its own body")
             }
-            _ => format!("`{name}!` needs a generator: add `yields TYPE` after the arguments of the function"),
+            _ => {
+                format!("`{name}!` needs a generator: add `yields TYPE` after the arguments of the function")
+            }
         };
         self.errors.at(word.span(), message);
         false
@@ -199,7 +208,10 @@ impl<'f> Rewriter<'f> {
         let mut tokens = arguments.stream().into_iter();
         let error = match (tokens.next(), tokens.next()) {
             (None, _) => {
-                self.errors.at(arguments.span(), "`raise!` needs an error: write `raise!(e)` or `raise!(\"text {x}\")`");
+                self.errors.at(
+                    arguments.span(),
+                    "`raise!` needs an error: write `raise!(e)` or `raise!(\"text {x}\")`",
+                );
                 return unknown(word.span());
             }
             (Some(TokenTree::Literal(text)), next)
@@ -247,7 +259,8 @@ impl<'f> Rewriter<'f> {
         self.changes += 1;
         let example: String =
             tokens.get(at + 1).map_or_else(|| "x".to_owned(), ToString::to_string).chars().take(20).collect();
-        let example = if example.chars().all(|c| c.is_alphanumeric() || c == '_') { example } else { "x".to_owned() };
+        let example =
+            if example.chars().all(|c| c.is_alphanumeric() || c == '_') { example } else { "x".to_owned() };
         let end = if name == "yield" { ";" } else { "" };
         self.errors.at(word.span(), format_args!("`{name} {example}`: write `{name}!({example}){end}`"));
     }
@@ -286,7 +299,9 @@ impl<'f> Rewriter<'f> {
     }
 
     fn closure_in(&mut self, place: Place, tokens: &[TokenTree], at: usize, out: &mut TokenStream) -> usize {
-        let Some(Closure { body, end }) = Closure::at(tokens, at) else { return copy(tokens, at, at + 1, out) };
+        let Some(Closure { body, end }) = Closure::at(tokens, at) else {
+            return copy(tokens, at, at + 1, out);
+        };
         copy(tokens, at, body, out);
         // What is in a closure of a nested function or async block is told so already.
         let place = if self.place == Place::Body { place } else { self.place };
@@ -343,8 +358,11 @@ impl<'f> Rewriter<'f> {
 
     /// A label before a loop or block.
     fn label(&mut self, tokens: &[TokenTree], at: usize, out: &mut TokenStream) -> usize {
-        let labels = scan::is_punct(tokens.get(at + 2), ':') && !scan::is_operator(tokens, at + 2, [':', ':']);
-        let Some(label) = Label::at(tokens, at).filter(|_| labels) else { return copy(tokens, at, at + 1, out) };
+        let labels =
+            scan::is_punct(tokens.get(at + 2), ':') && !scan::is_operator(tokens, at + 2, [':', ':']);
+        let Some(label) = Label::at(tokens, at).filter(|_| labels) else {
+            return copy(tokens, at, at + 1, out);
+        };
         let next = at + 3;
         if let Some(block) = scan::group(tokens.get(next), Delimiter::Brace) {
             copy(tokens, at, next, out);

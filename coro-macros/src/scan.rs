@@ -5,8 +5,8 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenTree};
 
 /// Words after which an expression, a block or a pattern is still to come.
 const PREFIX_WORDS: &[&str] = &[
-    "as", "async", "box", "break", "const", "continue", "dyn", "else", "for", "if", "in", "let", "loop", "match",
-    "move", "mut", "ref", "return", "static", "try", "unsafe", "where", "while", "yield",
+    "as", "async", "box", "break", "const", "continue", "dyn", "else", "for", "if", "in", "let", "loop",
+    "match", "move", "mut", "ref", "return", "static", "try", "unsafe", "where", "while", "yield",
 ];
 
 pub(crate) fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
@@ -125,7 +125,9 @@ pub(crate) fn head_step(tokens: &[TokenTree], start: usize, at: usize) -> Head {
     match tokens.get(at) {
         None => Head::Stop,
         Some(TokenTree::Punct(p)) if p.as_char() == ';' => Head::Stop,
-        Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Brace && at > start && ends_operand(tokens, at - 1) => {
+        Some(TokenTree::Group(g))
+            if g.delimiter() == Delimiter::Brace && at > start && ends_operand(tokens, at - 1) =>
+        {
             Head::Block
         }
         Some(TokenTree::Ident(word)) if word == "let" => Head::Next(after_let_pattern(tokens, at + 1)),
@@ -190,7 +192,9 @@ pub(crate) fn opens_closure(tokens: &[TokenTree], at: usize, arms: bool) -> bool
                 || at > 1 && is_punct(tokens.get(at - 2), '\'') && is_word(before(tokens, at - 2), "break")
         }
         TokenTree::Literal(_) => false,
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Bracket && is_punct(before(tokens, at - 1), '#'),
+        TokenTree::Group(group) => {
+            group.delimiter() == Delimiter::Bracket && is_punct(before(tokens, at - 1), '#')
+        }
         TokenTree::Punct(p) => match p.as_char() {
             ',' => !arms,
             '?' | '.' => false,
@@ -223,7 +227,10 @@ impl Closure {
         }
         let mut end = body;
         while let Some(token) = tokens.get(end) {
-            if is_punct(Some(token), ',') || is_punct(Some(token), ';') || is_operator(tokens, end, ['=', '>']) {
+            if is_punct(Some(token), ',')
+                || is_punct(Some(token), ';')
+                || is_operator(tokens, end, ['=', '>'])
+            {
                 break;
             }
             end = if is_operator(tokens, end, [':', ':']) && is_punct(tokens.get(end + 2), '<') {

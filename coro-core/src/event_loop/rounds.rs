@@ -15,10 +15,14 @@ use crate::error::Result;
 use crate::events::{LoopCore, Runnable, enter_running};
 use crate::fiber::barrier;
 use crate::report;
+use crate::stack;
 use crate::task::tasks_of;
 
 /// How many rounds of a busy loop share one reading of the real clock.
 const SAMPLE: u32 = 16;
+
+/// Before a wait of this length it is worth giving the memory of free stacks back.
+const LONG_WAIT: Duration = Duration::from_millis(100);
 
 /// Runs rounds until the loop is told to stop, or can never wake again.
 pub(crate) fn run(core: &Rc<LoopCore>) -> Result<()> {
@@ -87,21 +91,24 @@ fn take_in(core: &Rc<LoopCore>) -> bool {
 
 /// Waits for the next timer, or for the outside.
 fn wait(core: &Rc<LoopCore>) -> Result<()> {
-    let next = next_timer(core);
     let outside = core.jobs.get() > 0;
-    match next {
-        Some(when) if core.clock.is_virtual() && !outside => {
+    let timeout = match next_timer(core) {
+        Some(when) if !core.clock.is_virtual() => Some(when.saturating_sub(core.clock.now())),
+        Some(when) if !outside => {
             core.clock.advance_to(when);
             return Ok(());
         }
-        Some(when) if !core.clock.is_virtual() => {
-            return Ok(core.reactor.wait(Some(when.saturating_sub(core.clock.now())))?);
+        Some(_) => None,
+        None if outside => None,
+        None => {
+            check_deadlock(core)?;
+            None
         }
-        Some(_) => {}
-        None if outside => {}
-        None => check_deadlock(core)?,
+    };
+    if timeout.is_none_or(|timeout| timeout >= LONG_WAIT) {
+        stack::idle();
     }
-    Ok(core.reactor.wait(None)?)
+    Ok(core.reactor.wait(timeout)?)
 }
 
 /// The earliest timer that was not cancelled; those before it are dropped.

@@ -56,6 +56,16 @@ impl Control {
         self.name.borrow().clone().unwrap_or_else(|| format!("Task-{}", self.number))
     }
 
+    /// Who it is, without allocating: the task may just have overflowed its stack.
+    pub(super) fn describe_running(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let (file, line) = self.origin.place();
+        match self.name.try_borrow().as_deref() {
+            Ok(Some(name)) => write!(out, "task '{name}'")?,
+            _ => write!(out, "task 'Task-{}'", self.number)?,
+        }
+        write!(out, " (coroutine '{}' defined at {file}:{line})", self.origin.name())
+    }
+
     pub(super) fn set_name(&self, name: String) {
         *self.name.borrow_mut() = Some(name);
     }

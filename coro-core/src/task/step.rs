@@ -103,8 +103,9 @@ where
     }
 
     fn start(&self, awaitable: A) -> std::result::Result<(TaskFiber<T>, Resumed<Awaited, Result<T>>), Error> {
+        let control: *const Control = &self.control;
         let run = move |suspender: &Suspender<Result<()>, Awaited>| {
-            let driver = TaskDriver(suspender);
+            let driver = TaskDriver { suspender, control };
             let erased: *const (dyn Driver + '_) = &driver;
             // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
             suspender.set_driver(unsafe { std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased) });
@@ -266,11 +267,20 @@ where
     }
 }
 
-struct TaskDriver<'a>(&'a Suspender<Result<()>, Awaited>);
+struct TaskDriver<'a> {
+    suspender: &'a Suspender<Result<()>, Awaited>,
+    /// Of the task whose stack this lives on: the step that runs it holds the task.
+    control: *const Control,
+}
 
 impl Driver for TaskDriver<'_> {
     fn suspend(&self, awaited: Awaited) -> Result<Sent> {
-        self.0.suspend(awaited).map(|()| None)
+        self.suspender.suspend(awaited).map(|()| None)
+    }
+
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        // SAFETY: the driver is asked only while its task runs, and who runs a task holds it.
+        unsafe { &*self.control }.describe_running(out)
     }
 }
 
@@ -329,10 +339,6 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
             other => self.progress.set(other),
         }
         true
-    }
-
-    fn failure(&self) -> Option<Error> {
-        self.state.failure()
     }
 
     fn retrieve(&self) -> Option<Error> {
