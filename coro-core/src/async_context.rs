@@ -140,7 +140,9 @@ where
                 Err(RuntimeError::new("generator didn't stop after athrow()").into())
             }
             // The very error that went in has passed through: it goes on as if there were no generator.
-            Err(raised) if raised.same(error) || raised.cause().is_some_and(|cause| cause.same(error)) => Ok(false),
+            Err(raised) if raised.same(error) || raised.cause().is_some_and(|cause| cause.same(error)) => {
+                Ok(false)
+            }
             Err(raised) => Err(raised),
         }
     }

@@ -116,7 +116,8 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Self::Output> {
         let (task, wake) = match self.state.replace(State::Done) {
             State::New(awaitable) => {
-                let (task, wake) = (create_task(awaitable), Rc::new(Wake(RefCell::new(context.waker().clone()))));
+                let (task, wake) =
+                    (create_task(awaitable), Rc::new(Wake(RefCell::new(context.waker().clone()))));
                 task.any().0.add_waiter(Rc::clone(&wake) as Rc<dyn Runnable>);
                 (task, wake)
             }

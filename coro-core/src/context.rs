@@ -196,10 +196,14 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// [`ValueError`] if the token is another variable's, [`RuntimeError`] if it was made in another context.
     pub fn reset(&self, token: Token<T>) -> Result<()> {
         if token.id != self.id() {
-            return Err(ValueError::new(format!("the token was made by another variable than {self:?}")).into());
+            return Err(
+                ValueError::new(format!("the token was made by another variable than {self:?}")).into()
+            );
         }
         if !token.context.same(&Context::current()) {
-            return Err(RuntimeError::new(format!("the token of {self:?} was made in another context")).into());
+            return Err(
+                RuntimeError::new(format!("the token of {self:?} was made in another context")).into()
+            );
         }
         token.context.replace(token.id, token.before);
         Ok(())

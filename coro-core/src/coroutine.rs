@@ -238,7 +238,7 @@ where
     /// ```
     /// use coro_core::prelude::*;
     /// let eggs: Vec<BoxCoroutine<u32>> = (1..=2).map(|n| coroutine(move || Ok(n)).boxed()).collect();
-    /// let total: u32 = coro_core::run(gather(eggs))?.into_iter().sum();
+    /// let total: u32 = coro_core::run(coroutine(|| gather(eggs).co_await()))?.into_iter().sum();
     /// assert_eq!(total, 3);
     /// # Ok::<(), Error>(())
     /// ```
@@ -334,7 +334,9 @@ impl<T> ByHand<T> {
             let driver = HandDriver(suspender, origin);
             let erased: *const (dyn Driver + '_) = &driver;
             // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
-            suspender.set_driver(unsafe { std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased) });
+            suspender.set_driver(unsafe {
+                std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased)
+            });
             body()
         };
         // SAFETY: the body is 'static.
@@ -393,10 +395,9 @@ impl<T> ByHand<T> {
 impl<T> Drop for ByHand<T> {
     fn drop(&mut self) {
         let name = self.origin.name();
-        if self.fiber.is_some() && !std::thread::panicking() && !fiber::is_unwinding() {
-            if let Err(error) = self.close() {
-                report::unraisable(format_args!("closing coroutine '{name}': {error:?}"));
-            }
+        let may_run = self.fiber.is_some() && !std::thread::panicking() && !fiber::is_unwinding();
+        if let Some(Err(error)) = may_run.then(|| self.close()) {
+            report::unraisable(format_args!("closing coroutine '{name}': {error:?}"));
         }
         if let Some(Err(why)) = self.fiber.take().map(Fiber::unwind) {
             report::error(format_args!("the stack of coroutine '{name}' was leaked: {why}"));
@@ -480,7 +481,11 @@ impl<F> Drop for Coroutine<F> {
     fn drop(&mut self) {
         if self.body.is_some() {
             let (file, line) = self.origin.place();
-            report::runtime_warning(format_args!("coroutine '{}' was never awaited", self.name()), file, line);
+            report::runtime_warning(
+                format_args!("coroutine '{}' was never awaited", self.name()),
+                file,
+                line,
+            );
         }
     }
 }

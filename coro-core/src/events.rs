@@ -181,7 +181,8 @@ impl Doors {
 
     /// What came in since the last call.
     pub(crate) fn collect(&self) -> Vec<Box<dyn FnOnce() + Send>> {
-        match self.has_mail.swap(false, Ordering::SeqCst) {
+        // The plain look comes first: it costs nothing on the hot path, and what is missed now is seen next time.
+        match self.has_mail.load(Ordering::Acquire) && self.has_mail.swap(false, Ordering::SeqCst) {
             true => std::mem::take(&mut *self.queue.lock()),
             false => Vec::new(),
         }
@@ -551,7 +552,9 @@ impl Handle {
             return;
         }
         let callback = self.inner.callback.take();
-        if let (Some(core), true, true) = (self.inner.core.upgrade(), callback.is_some(), self.inner.timer.get()) {
+        if let (Some(core), true, true) =
+            (self.inner.core.upgrade(), callback.is_some(), self.inner.timer.get())
+        {
             core.note_timer_cancelled();
         }
         drop(callback);

@@ -158,7 +158,10 @@ pub(crate) fn suspend_to_driver(awaited: Awaited) -> Result<Sent> {
         // SAFETY: a driver lives on its frame's stack, below everything that runs above it: until the call returns.
         Some(Ok(driver)) => unsafe { &*driver }.suspend(awaited),
         Some(Err(error)) => Err(error.into()),
-        None => Err(RuntimeError::new("no running event loop: await inside a task, or drive the coroutine by hand").into()),
+        None => Err(RuntimeError::new(
+            "no running event loop: await inside a task, or drive the coroutine by hand",
+        )
+        .into()),
     }
 }
 

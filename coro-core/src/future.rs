@@ -120,7 +120,8 @@ impl<T> FutureState<T> {
 
     pub(crate) fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
         let mut callbacks = self.callbacks.borrow_mut();
-        let is_it = |callback: &Callback<T>| matches!(callback, Callback::Waiter(other) if Rc::ptr_eq(other, waiter));
+        let is_it =
+            |callback: &Callback<T>| matches!(callback, Callback::Waiter(other) if Rc::ptr_eq(other, waiter));
         let found = callbacks.iter().position(is_it);
         let removed = found.map(|index| callbacks.remove(index));
         drop(callbacks);
@@ -150,7 +151,9 @@ impl<T> Callback<T> {
     fn name(&self) -> String {
         match self {
             Self::Waiter(waiter) => waiter.callback_name(),
-            Self::Call(DoneCall { name, location, .. }) => format!("{name}() at {}:{}", location.file(), location.line()),
+            Self::Call(DoneCall { name, location, .. }) => {
+                format!("{name}() at {}:{}", location.file(), location.line())
+            }
         }
     }
 }
@@ -347,7 +350,10 @@ impl<T: 'static> Future<T> {
     }
 
     /// A future for which `cancel` calls `hook` instead.
-    pub(crate) fn with_cancel_hook(core: Rc<LoopCore>, hook: impl Fn(Option<String>) -> bool + 'static) -> Self {
+    pub(crate) fn with_cancel_hook(
+        core: Rc<LoopCore>,
+        hook: impl Fn(Option<String>) -> bool + 'static,
+    ) -> Self {
         let plain = Plain { state: FutureState::pending(core), cancel_hook: Some(Rc::new(hook)) };
         Self { inner: Rc::new(plain) }
     }
@@ -521,7 +527,9 @@ impl<T: 'static> Future<T> {
         suspend(Awaited::Future(self.any()))?;
         match self.done() {
             true => Ok(()),
-            false => Err(RuntimeError::new("the await of a future was resumed before the future was done").into()),
+            false => {
+                Err(RuntimeError::new("the await of a future was resumed before the future was done").into())
+            }
         }
     }
 
@@ -577,7 +585,8 @@ impl<T: 'static> Future<T> {
     /// Takes back a callback that has not been scheduled yet. Gives how many that were: one or none.
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         let mut callbacks = self.state().callbacks.borrow_mut();
-        let found = callbacks.iter().position(|callback| matches!(callback, Callback::Call(call) if call.id == id.0));
+        let found =
+            callbacks.iter().position(|callback| matches!(callback, Callback::Call(call) if call.id == id.0));
         let removed = found.map(|index| callbacks.remove(index));
         drop(callbacks);
         usize::from(removed.is_some())

@@ -138,7 +138,9 @@ impl<Y, S, R, F> Drop for Core<Y, S, R, F> {
                     drop(value);
                     report::unraisable(format_args!("generator '{name}' ignored GeneratorExit"));
                 }
-                Resumed::Returned(Err(error)) if !error.is::<GeneratorExit>() && !error.is::<StopIteration>() => {
+                Resumed::Returned(Err(error))
+                    if !error.is::<GeneratorExit>() && !error.is::<StopIteration>() =>
+                {
                     return report::unraisable(format_args!("closing generator '{name}' raised {error:?}"));
                 }
                 Resumed::Returned(_) => return,
@@ -151,7 +153,6 @@ impl<Y, S, R, F> Drop for Core<Y, S, R, F> {
     }
 }
 
-
 impl<Y, S, R, F> Core<Y, S, R, F>
 where
     F: FnOnce(&Yielder<Y, S>) -> Result<R>,
@@ -159,7 +160,9 @@ where
     fn start(&mut self) -> Result<GeneratorState<Y, R>> {
         let Some(body) = self.body.take() else {
             return Err(match self.state {
-                FrameState::Suspended => RuntimeError::new("the generator has started already: use send()").into(),
+                FrameState::Suspended => {
+                    RuntimeError::new("the generator has started already: use send()").into()
+                }
                 _ => self.ended(),
             });
         };
@@ -176,7 +179,8 @@ where
     fn send(&mut self, value: S) -> Result<GeneratorState<Y, R>> {
         match self.state {
             FrameState::Created if size_of::<S>() > 0 => {
-                Err(TypeError::new("can't send a value to a just-started generator: call start() first").into())
+                Err(TypeError::new("can't send a value to a just-started generator: call start() first")
+                    .into())
             }
             FrameState::Created => self.start(),
             FrameState::Suspended => self.resume(Ok(value)),

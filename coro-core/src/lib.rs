@@ -46,6 +46,10 @@
 
 extern crate self as coro_core;
 
+#[doc(hidden)]
+#[allow(missing_docs)]
+#[path = "private.rs"]
+pub mod __private;
 mod async_context;
 mod async_iter;
 mod clock;
@@ -60,10 +64,6 @@ mod events;
 mod fiber;
 mod future;
 mod generator;
-#[doc(hidden)]
-#[allow(missing_docs)]
-#[path = "private.rs"]
-pub mod __private;
 mod reactor;
 mod report;
 mod runner;
@@ -85,7 +85,9 @@ pub use combinators::{
 pub use compat::AsStdFuture;
 pub use context::{Context, ContextVar, Token};
 pub use coro_macros::{async_fn, main, stackful, test};
-pub use coroutine::{Awaitable, Body, BoxCoroutine, Coroutine, LocalBoxCoroutine, Step, coroutine, no_suspend, suspend};
+pub use coroutine::{
+    Awaitable, Body, BoxCoroutine, Coroutine, LocalBoxCoroutine, Step, coroutine, no_suspend, suspend,
+};
 pub use definition::Definition;
 pub use error::{
     Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, Result,
@@ -95,14 +97,13 @@ pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
 pub use events::{AnyFuture, EventLoop, ExceptionContext, Handle, TimerHandle, get_running_loop};
 pub use fiber::{Awaited, Sent};
 pub use future::{CallbackId, Future, OnceFuture};
-pub use generator::{
-    FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator,
-};
+pub use generator::{FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator};
 pub use report::TARGET as REPORT_TARGET;
 pub use runner::{RunBuilder, Runner, run};
 pub use sync::{Acquire, BoundedSemaphore, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore};
 pub use task::{
-    AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task, ensure_future,
+    AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task,
+    ensure_future,
 };
 pub use task_group::{Scope, ScopedTask, TaskGroup};
 pub use thread::{ToThread, to_thread};
@@ -112,10 +113,10 @@ pub use thread::{ToThread, to_thread};
 /// It does not export [`Future`], since std's prelude has a trait of that name.
 pub mod prelude {
     pub use crate::{
-        AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator, GeneratorExit,
-        GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, async_fn, cleanup, context_manager,
-        coroutine, create_task, gather, get_running_loop, millis, raise, secs, shield, sleep, stackful, timeout,
-        to_thread, wait_for,
+        AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator,
+        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, async_fn,
+        cleanup, context_manager, coroutine, create_task, gather, get_running_loop, millis, raise, secs,
+        shield, sleep, stackful, timeout, to_thread, wait_for,
     };
     pub use std::time::Duration;
 }

@@ -242,7 +242,9 @@ impl Runner {
     /// # Errors
     /// [`RuntimeError`] while a loop runs on this thread.
     pub fn close(&mut self) -> Result<()> {
-        let State::Ready { event_loop, .. } = std::mem::replace(&mut self.state, State::Closed) else { return Ok(()) };
+        let State::Ready { event_loop, .. } = std::mem::replace(&mut self.state, State::Closed) else {
+            return Ok(());
+        };
         let ended = cancel_all(&event_loop.core).and_then(|()| finish_jobs(&event_loop.core));
         event_loop.close().and(ended)
     }
@@ -273,7 +275,8 @@ fn run_borrowed<A: Awaitable>(
     let builder = TaskBuilder::new().context(context);
     // SAFETY: this function is left only when the task no longer borrows: `drive` runs the loop until then, and
     // `AbortWithMain` ends the process if something unwinds past it.
-    let task = unsafe { spawn_borrowed(builder, Ok(Rc::clone(core)), main, Rc::clone(&slot), &borrowers, None) };
+    let task =
+        unsafe { spawn_borrowed(builder, Ok(Rc::clone(core)), main, Rc::clone(&slot), &borrowers, None) };
     let interrupted = Rc::new(Cell::new(false));
     let handler = interrupts.then(|| {
         let (main, interrupted) = (task.any_task(), Rc::clone(&interrupted));
@@ -286,7 +289,9 @@ fn run_borrowed<A: Awaitable>(
     drop(handler);
     let result = unpanic(task.take_result());
     match result {
-        Err(error) if error.is_cancelled() && interrupted.get() && task.uncancel() == 0 => Err(KeyboardInterrupt.into()),
+        Err(error) if error.is_cancelled() && interrupted.get() && task.uncancel() == 0 => {
+            Err(KeyboardInterrupt.into())
+        }
         Err(error) => Err(error),
         Ok(()) => {
             stopped?;
@@ -375,13 +380,17 @@ fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
         return Ok(());
     }
     core.stop_without_jobs.set(true);
-    core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), Rc::new(StopWithMain(Rc::clone(core))));
+    core.push_timer(
+        core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT),
+        Rc::new(StopWithMain(Rc::clone(core))),
+    );
     let result = run_loop(core);
     core.stop_without_jobs.set(false);
     if core.jobs.get() > 0 {
         let seconds = THREAD_JOIN_TIMEOUT.as_secs();
-        report::warning(format_args!("The executor did not finish joining its threads within {seconds} seconds."));
+        report::warning(format_args!(
+            "The executor did not finish joining its threads within {seconds} seconds."
+        ));
     }
     result
 }
-

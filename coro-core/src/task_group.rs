@@ -91,7 +91,9 @@ impl Group {
         let core = running_core()?;
         let parent = current_task().filter(|_| has_driver());
         let Some(parent) = parent else {
-            return Err(RuntimeError::new(format!("TaskGroup {self:?} cannot determine the parent task")).into());
+            return Err(
+                RuntimeError::new(format!("TaskGroup {self:?} cannot determine the parent task")).into()
+            );
         };
         *self.core.borrow_mut() = Some(core);
         *self.parent.borrow_mut() = Some(parent);
@@ -144,7 +146,9 @@ impl Group {
         if parent.done() {
             if let Some(core) = self.core.borrow().clone() {
                 core.call_exception_handler(&ExceptionContext {
-                    message: format!("Task {task:?} has errored out but its parent task {parent:?} is already completed"),
+                    message: format!(
+                        "Task {task:?} has errored out but its parent task {parent:?} is already completed"
+                    ),
                     exception: Some(error),
                     future: Some(format!("{task:?}")),
                     handle: None,
@@ -169,16 +173,16 @@ impl Group {
         while !self.tasks.borrow().is_empty() && !fiber::is_unwinding() {
             let all_done = Future::new();
             *self.all_done.borrow_mut() = Some(all_done.clone());
-            if let Err(error) = all_done.wait_done() {
-                if !self.aborting.get() {
-                    cancellation = Some(error);
-                    self.abort();
-                }
+            let waited = all_done.wait_done();
+            if let Some(error) = waited.err().filter(|_| !self.aborting.get()) {
+                cancellation = Some(error);
+                self.abort();
             }
             drop(self.all_done.take());
         }
         let parent = self.parent.borrow().clone();
-        if self.parent_cancel_requested.get() && parent.as_ref().is_some_and(|parent| parent.uncancel() == 0) {
+        if self.parent_cancel_requested.get() && parent.as_ref().is_some_and(|parent| parent.uncancel() == 0)
+        {
             cancellation = None;
         }
         let mut errors = self.errors.take();
@@ -304,7 +308,9 @@ impl TaskGroup {
     /// ```
     pub fn scope<'env, T>(f: impl for<'s> FnOnce(&'s Scope<'s, 'env>) -> Result<T>) -> Result<T> {
         if std::thread::panicking() {
-            return Err(RuntimeError::new("cannot open a scope while the thread is unwinding from a panic").into());
+            return Err(
+                RuntimeError::new("cannot open a scope while the thread is unwinding from a panic").into()
+            );
         }
         let group = TaskGroup::new();
         group.inner.enter()?;
@@ -378,7 +384,8 @@ impl<'s> Scope<'s, '_> {
         let on_gone = Some(Box::new(move || open.lend(false)) as Box<dyn FnOnce()>);
         // SAFETY: `scope` neither returns nor unwinds before the borrowers are gone: its exit waits for them, and
         // `AbortWithBorrowers` ends the process otherwise. A leaked child keeps this stack lent, hence leaked too.
-        let task = unsafe { spawn_borrowed(builder, core, awaitable, Rc::clone(&slot), &self.borrowers, on_gone) };
+        let task =
+            unsafe { spawn_borrowed(builder, core, awaitable, Rc::clone(&slot), &self.borrowers, on_gone) };
         self.group.inner.adopt(&task.any_task());
         ScopedTask { task, slot, scope: PhantomData }
     }

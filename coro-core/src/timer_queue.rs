@@ -114,7 +114,10 @@ mod tests {
             queue.push(at(when), name);
         }
         assert_eq!(queue.pop_due(at(0)), None);
-        assert_eq!((queue.pop_due(at(1)), queue.pop_due(at(1)), queue.pop_due(at(1))), (Some("a"), Some("b"), None));
+        assert_eq!(
+            (queue.pop_due(at(1)), queue.pop_due(at(1)), queue.pop_due(at(1))),
+            (Some("a"), Some("b"), None)
+        );
         assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some("c"), Some("d"), None));
     }
 

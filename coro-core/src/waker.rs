@@ -77,7 +77,11 @@ struct SlotWaker {
 fn wake_slot(key: usize, generation: u64) {
     let target = ENTRIES.try_with(|entries| {
         let entries = entries.borrow();
-        entries.slab.get(key).filter(|entry| entry.generation == generation).map(|entry| Rc::clone(&entry.target))
+        entries
+            .slab
+            .get(key)
+            .filter(|entry| entry.generation == generation)
+            .map(|entry| Rc::clone(&entry.target))
     });
     if let Ok(Some(target)) = target {
         target.wake();

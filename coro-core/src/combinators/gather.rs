@@ -29,11 +29,13 @@ pub trait IntoGather<M> {
     fn into_gathered(self) -> Gathered<Self::Output, Self::Settled>;
 }
 
+type Collect<O> = Box<dyn FnOnce() -> Result<O>>;
+
 /// Hidden: the children, and how their results are put together once all are done.
 #[doc(hidden)]
 pub struct Gathered<O, S> {
     children: Vec<AnyFuture>,
-    results: Box<dyn FnOnce() -> Result<O>>,
+    results: Collect<O>,
     settled: Box<dyn FnOnce() -> S>,
 }
 
@@ -171,7 +173,7 @@ struct Gathering<O> {
     left: Cell<usize>,
     return_exceptions: bool,
     cancel_requested: Rc<Cell<bool>>,
-    collect: Cell<Option<Box<dyn FnOnce() -> Result<O>>>>,
+    collect: Cell<Option<Collect<O>>>,
 }
 
 /// The done callback of one child.
@@ -197,7 +199,7 @@ impl<O: 'static> Runnable for Child<O> {
 fn start<O: 'static>(
     children: Vec<AnyFuture>,
     return_exceptions: bool,
-    collect: Box<dyn FnOnce() -> Result<O>>,
+    collect: Collect<O>,
 ) -> OnceFuture<O> {
     let core = match children.iter().find_map(|child| child.0.event_loop()).map_or_else(running_core, Ok) {
         Ok(core) => core,
@@ -231,7 +233,11 @@ fn start<O: 'static>(
 }
 
 /// The future of the results: cancelling it cancels the children.
-fn outer_future<O: 'static>(core: Rc<LoopCore>, children: Vec<AnyFuture>, requested: Rc<Cell<bool>>) -> Future<O> {
+fn outer_future<O: 'static>(
+    core: Rc<LoopCore>,
+    children: Vec<AnyFuture>,
+    requested: Rc<Cell<bool>>,
+) -> Future<O> {
     Future::with_cancel_hook(core, move |message| {
         let mut any = false;
         for child in &children {

@@ -52,7 +52,8 @@ where
             }
         }
     };
-    let waiter: Rc<dyn Runnable> = Rc::new(InnerDone { call: std::cell::Cell::new(Some(Box::new(call))), inner: any.clone() });
+    let waiter: Rc<dyn Runnable> =
+        Rc::new(InnerDone { call: std::cell::Cell::new(Some(Box::new(call))), inner: any.clone() });
     Rc::clone(&any.0).add_waiter(Rc::clone(&waiter));
     outer.any().0.add_waiter(Rc::new(OuterDone { inner: any, waiter }));
     OnceFuture(outer)

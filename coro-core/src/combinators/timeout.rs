@@ -9,11 +9,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_context::AsyncContextManager;
-use crate::coroutine::{Awaitable, Ensured};
+use crate::coroutine::{Awaitable, Ensured, suspend};
 use crate::error::{Elapsed, Error, Result, RuntimeError};
-use crate::events::{Handle, TimerHandle, get_running_loop};
-use crate::fiber::Open;
-use crate::task::{AnyTask, current_task, wait_until_done};
+use crate::events::{AnyFuture, Handle, Runnable, TimerHandle, get_running_loop};
+use crate::fiber::{Awaited, Open};
+use crate::future::Future;
+use crate::task::{AnyTask, EnsuredFuture, current_task};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -320,23 +321,47 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
         }
         match self.awaitable.__ensure() {
             Ensured::Existing(existing) => {
-                let future = crate::task::EnsuredFuture::existing(existing);
+                let future = EnsuredFuture::existing(existing);
                 if !future.done() {
-                    future.cancel();
-                    // Whatever it ends with, it has ended: only our own cancellation is raised here.
-                    let waited = wait_until_done(&future);
-                    if !future.done() {
-                        waited?;
-                    }
+                    cancel_and_wait(&future)?;
                 }
                 no_cancellation(future.into_result())
             }
             Ensured::New(awaitable) => {
+                // asyncio makes a task of it, which is cancelled before it begins: that takes three rounds.
                 awaitable.__discard();
+                for _ in 0..3 {
+                    suspend(Awaited::Yield)?;
+                }
                 Err(Elapsed.into())
             }
         }
     }
+}
+
+/// The done callback of a future that was cancelled: releases the one who waits for its end.
+struct Release(Future<()>);
+
+impl Runnable for Release {
+    fn run(self: Rc<Self>) {
+        // If the waiter was cancelled, there is nobody to release.
+        let _ = self.0.settle_value(());
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wait_for()")
+    }
+}
+
+/// Cancels `future` and waits until it has ended, whatever it ends with.
+fn cancel_and_wait(future: &AnyFuture) -> Result<()> {
+    let released = Future::new();
+    let release: Rc<dyn Runnable> = Rc::new(Release(released.clone()));
+    Rc::clone(&future.0).add_waiter(Rc::clone(&release));
+    future.cancel();
+    let waited = released.wait_done();
+    future.0.remove_waiter(&release);
+    waited
 }
 
 /// A cancellation that the zero limit caused is a timeout.

@@ -173,7 +173,10 @@ impl<F: AsFuture> Awaitable for Wait<F> {
             }
         }
         if self.futures.is_empty() {
-            return Err(ValueError::new("there is nothing to wait for: the set of tasks and futures is empty").into());
+            return Err(ValueError::new(
+                "there is nothing to wait for: the set of tasks and futures is empty",
+            )
+            .into());
         }
         let core = running_core()?;
         let waiter = Future::on(Rc::clone(&core));

@@ -188,12 +188,16 @@ impl<T: Send + 'static> ThreadsafeFuture<T> {
     pub fn result(&self, timeout: Duration) -> Result<T> {
         let mut state = self.shared.state.lock();
         if !state.done && self.doors.thread == std::thread::current().id() {
-            return Err(RuntimeError::new("a loop's own thread cannot block for its loop: await the result").into());
+            return Err(
+                RuntimeError::new("a loop's own thread cannot block for its loop: await the result").into()
+            );
         }
         let deadline = Instant::now().checked_add(timeout);
         while !state.done {
             match deadline {
-                Some(deadline) if self.shared.settled.wait_until(&mut state, deadline).timed_out() && !state.done => {
+                Some(deadline)
+                    if self.shared.settled.wait_until(&mut state, deadline).timed_out() && !state.done =>
+                {
                     return Err(Elapsed.into());
                 }
                 Some(_) => {}
@@ -239,7 +243,10 @@ impl<T: Send + 'static> StdFuture for ThreadsafeFuture<T> {
 
 impl<T> Debug for ThreadsafeFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.shared.state.lock().done { "<ThreadsafeFuture done>" } else { "<ThreadsafeFuture pending>" })
+        f.write_str(if self.shared.state.lock().done {
+            "<ThreadsafeFuture done>"
+        } else {
+            "<ThreadsafeFuture pending>"
+        })
     }
 }
-

@@ -18,7 +18,7 @@ use teardown::close as close_core;
 
 use crate::clock::Clock;
 use crate::coroutine::Awaitable;
-use crate::error::{Result, RuntimeError, ValueError};
+use crate::error::{Panicked, Result, RuntimeError, ValueError};
 use crate::events::{CloseGuard, EventLoop, LoopCore, Runnable, enter_running, running_core};
 use crate::report;
 use crate::stack::DEFAULT_STACK_SIZE;
@@ -98,7 +98,10 @@ impl LoopBuilder {
         let core = LoopCore::new(clock, self.stack_size)?;
         core.debug.set(self.debug);
         core.seed.set(self.seed);
-        report::debug(format_args!("Using selector: {}", if cfg!(target_os = "linux") { "epoll" } else { "polling" }));
+        report::debug(format_args!(
+            "Using selector: {}",
+            if cfg!(target_os = "linux") { "epoll" } else { "polling" }
+        ));
         let guard = Rc::new(CloseGuard { core: Rc::clone(&core), close: close_core });
         *core.guard.borrow_mut() = Rc::downgrade(&guard);
         Ok(EventLoop { core, guard: Some(guard) })
@@ -135,7 +138,10 @@ impl EventLoop {
         let future = crate::task::ensure_future(awaitable);
         drop(entered);
         if !future.0.event_loop().is_some_and(|core| Rc::ptr_eq(&core, &self.core)) && !future.done() {
-            return Err(ValueError::new("the future belongs to a different loop than the one that should run it").into());
+            return Err(ValueError::new(
+                "the future belongs to a different loop than the one that should run it",
+            )
+            .into());
         }
         Rc::clone(&future.0).add_waiter(Rc::new(StopLoop(Rc::clone(&self.core))));
         if future.0.event_loop().is_some() {
@@ -156,7 +162,9 @@ impl EventLoop {
             return Err(RuntimeError::new("Cannot run the event loop while another loop is running").into());
         }
         if std::thread::panicking() {
-            return Err(RuntimeError::new("cannot run a loop while the thread is unwinding from a panic").into());
+            return Err(
+                RuntimeError::new("cannot run a loop while the thread is unwinding from a panic").into()
+            );
         }
         if self.core.doors.thread != std::thread::current().id() {
             return Err(RuntimeError::new("the loop belongs to another thread").into());
@@ -249,10 +257,9 @@ impl Deadlock {
 
 /// A panic that a task caught goes on in the one who ran the loop for that task.
 pub(crate) fn unpanic<T>(result: Result<T>) -> Result<T> {
-    if let Err(error) = &result {
-        if let Some(payload) = error.downcast_ref::<crate::Panicked>().and_then(crate::Panicked::take_payload) {
-            resume_unwind(payload);
-        }
+    let panicked = result.as_ref().err().and_then(|error| error.downcast_ref::<Panicked>());
+    match panicked.and_then(Panicked::take_payload) {
+        Some(payload) => resume_unwind(payload),
+        None => result,
     }
-    result
 }

@@ -199,7 +199,8 @@ fn check_deadlock(core: &Rc<LoopCore>) -> Result<()> {
         return Err(Deadlock::new(&tasks).into());
     }
     if core.debug.get() {
-        let mut text = format!("the loop is idle and could only be woken by {doors} handles of other threads;");
+        let mut text =
+            format!("the loop is idle and could only be woken by {doors} handles of other threads;");
         for task in tasks {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n  {task:?}");

@@ -11,7 +11,9 @@ pub(crate) fn close(core: &Rc<LoopCore>) {
     if core.closed.replace(true) {
         return;
     }
-    report::debug(format_args!("Close {:?}", core.handle()));
+    if core.debug.get() {
+        report::debug(format_args!("Close {:?}", core.handle()));
+    }
     for task in tasks_of(core).into_iter().rev() {
         let name = task.get_name();
         if let Err(why) = Rc::clone(&task.object).destroy() {

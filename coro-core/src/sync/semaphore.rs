@@ -133,7 +133,8 @@ impl<'a> AsyncContextManager for &'a Semaphore {
 
 impl Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.locked() { "locked".to_owned() } else { format!("unlocked, value:{}", self.value.get()) };
+        let state =
+            if self.locked() { "locked".to_owned() } else { format!("unlocked, value:{}", self.value.get()) };
         match self.waiters.len() {
             0 => write!(f, "<Semaphore [{state}]>"),
             waiting => write!(f, "<Semaphore [{state}, waiters:{waiting}]>"),

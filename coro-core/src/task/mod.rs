@@ -10,10 +10,10 @@ use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::rc::Rc;
 
-pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
 pub(crate) use borrowed::{Borrowers, spawn_borrowed};
-pub(crate) use control::tasks_of;
 use control::Control;
+pub(crate) use control::tasks_of;
+pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
 use step::{TaskInner, Views};
 
 use crate::context::Context;
@@ -244,7 +244,7 @@ impl<T> Awaitable for EnsuredFuture<T> {
 }
 
 /// Waits until `future` is done, whatever its type.
-pub(crate) fn wait_until_done(future: &AnyFuture) -> Result<()> {
+fn wait_until_done(future: &AnyFuture) -> Result<()> {
     if future.done() {
         return Ok(());
     }

@@ -23,6 +23,7 @@ use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
 type TaskFiber<T> = Fiber<Result<()>, Awaited, Result<T>>;
+type Started<T> = (TaskFiber<T>, Resumed<Awaited, Result<T>>);
 
 /// How far a task has come.
 enum Progress<T, A> {
@@ -102,13 +103,15 @@ where
         input
     }
 
-    fn start(&self, awaitable: A) -> std::result::Result<(TaskFiber<T>, Resumed<Awaited, Result<T>>), Error> {
+    fn start(&self, awaitable: A) -> Result<Started<T>> {
         let control: *const Control = &self.control;
         let run = move |suspender: &Suspender<Result<()>, Awaited>| {
             let driver = TaskDriver { suspender, control };
             let erased: *const (dyn Driver + '_) = &driver;
             // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
-            suspender.set_driver(unsafe { std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased) });
+            suspender.set_driver(unsafe {
+                std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased)
+            });
             awaitable.co_await()
         };
         // SAFETY: the awaitable is 'static. (A scope's children and `run`'s main are made so by their owners, who
@@ -161,7 +164,11 @@ where
     }
 
     /// Parks the task for what it asked for, or gives its end. The stack of an ended one is back in the pool.
-    fn after(self: &Rc<Self>, fiber: TaskFiber<T>, resumed: Resumed<Awaited, Result<T>>) -> Option<Result<T>> {
+    fn after(
+        self: &Rc<Self>,
+        fiber: TaskFiber<T>,
+        resumed: Resumed<Awaited, Result<T>>,
+    ) -> Option<Result<T>> {
         match resumed {
             Resumed::Suspended(awaited) => {
                 self.progress.set(Progress::Parked(fiber));
@@ -215,7 +222,12 @@ where
         }
     }
 
-    fn poll(self: &Rc<Self>, mut future: StdFuture<T>, slot: WakeSlot, input: Result<()>) -> Option<Result<T>> {
+    fn poll(
+        self: &Rc<Self>,
+        mut future: StdFuture<T>,
+        slot: WakeSlot,
+        input: Result<()>,
+    ) -> Option<Result<T>> {
         if let Err(error) = input {
             drop(future);
             return Some(Err(error));
@@ -323,10 +335,9 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
         let control = &self.control;
         control.cancel_requests.set(control.cancel_requests.get() + 1);
         let waiting_for = control.waiting_for.borrow().clone();
-        if let (Some(future), 0) = (waiting_for, control.shields.get()) {
-            if future.cancel(message.clone()) {
-                return true;
-            }
+        let future = waiting_for.filter(|_| control.shields.get() == 0);
+        if future.is_some_and(|future| future.cancel(message.clone())) {
+            return true;
         }
         control.must_cancel.set(true);
         *control.cancel_message.borrow_mut() = message;
