@@ -44,6 +44,7 @@ impl Definition {
 pub(crate) enum Origin {
     Function(&'static Definition),
     Closure(&'static str, &'static Location<'static>),
+    /// A value that is no call: the name of its type.
     Type(&'static str),
 }
 
@@ -58,6 +59,15 @@ impl Origin {
         let path = std::any::type_name::<T>();
         let path = path.split('<').next().unwrap_or(path);
         Self::Type(path.rsplit("::").next().unwrap_or(path))
+    }
+
+    /// The same; for a value that is no call, the caller's place says where it was made into a task.
+    #[track_caller]
+    pub(crate) fn or_here(self) -> Self {
+        match self {
+            Self::Type(name) => Self::closure(name),
+            known => known,
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {

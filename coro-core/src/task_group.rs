@@ -236,6 +236,7 @@ impl TaskGroup {
     ///
     /// A group that was not entered, has ended or is ending gives a task that has failed already; `awaitable` is
     /// closed then.
+    #[track_caller]
     pub fn create_task<A>(&self, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
@@ -245,6 +246,7 @@ impl TaskGroup {
     }
 
     /// As [`create_task`](Self::create_task), with a name, a context or a stack size.
+    #[track_caller]
     pub fn create_task_with<A>(&self, builder: TaskBuilder, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
@@ -362,6 +364,7 @@ pub struct Scope<'s, 'env: 's> {
 
 impl<'s> Scope<'s, '_> {
     /// Runs `awaitable`, which may borrow from the frames around the scope, as a task.
+    #[track_caller]
     pub fn create_task<A>(&'s self, awaitable: A) -> ScopedTask<'s, A::Output>
     where
         A: Awaitable + 's,
@@ -372,6 +375,7 @@ impl<'s> Scope<'s, '_> {
 
     /// As [`create_task`](Self::create_task), with a name, a context or a stack size.
     #[allow(unsafe_code)] // the scope keeps the promise of `spawn_borrowed`
+    #[track_caller]
     pub fn create_task_with<A>(&'s self, builder: TaskBuilder, awaitable: A) -> ScopedTask<'s, A::Output>
     where
         A: Awaitable + 's,

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
 use slab::Slab;
@@ -19,6 +19,7 @@ pub(crate) trait Woken {
 struct Entry {
     generation: u64,
     target: Rc<dyn Woken>,
+    waker: Weak<SlotWaker>,
 }
 
 #[derive(Default)]
@@ -48,15 +49,26 @@ impl WakeSlot {
         ENTRIES.with_borrow_mut(|entries| {
             entries.generation += 1;
             let generation = entries.generation;
-            let key = entries.slab.insert(Entry { generation, target });
-            let waker = SlotWaker { key, generation, thread: thread_mark(), doors: Arc::clone(&core.doors) };
-            Self { key, waker: Arc::new(waker).into() }
+            let key = entries.slab.insert(Entry { generation, target, waker: Weak::new() });
+            let doors = Arc::clone(&core.doors);
+            let waker = Arc::new(SlotWaker { key, generation, thread: thread_mark(), doors });
+            entries.slab[key].waker = Arc::downgrade(&waker);
+            Self { key, waker: waker.into() }
         })
     }
 
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
     }
+}
+
+/// How many slots of a loop have a waker that nobody but the slot holds: it can wake nobody.
+pub(crate) fn idle_slots(doors: &Arc<Doors>) -> usize {
+    let is_idle = |entry: &Entry| {
+        entry.waker.strong_count() == 1
+            && entry.waker.upgrade().is_some_and(|waker| Arc::ptr_eq(&waker.doors, doors))
+    };
+    ENTRIES.with_borrow(|entries| entries.slab.iter().filter(|(_, entry)| is_idle(entry)).count())
 }
 
 impl Drop for WakeSlot {

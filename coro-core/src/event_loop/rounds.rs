@@ -17,6 +17,7 @@ use crate::fiber::barrier;
 use crate::report;
 use crate::stack;
 use crate::task::tasks_of;
+use crate::waker::idle_slots;
 
 /// How many rounds of a busy loop share one reading of the real clock.
 const SAMPLE: u32 = 16;
@@ -193,7 +194,8 @@ fn shuffle<T>(items: &mut [T], mut seed: u64) -> u64 {
 
 /// Nothing is ready, no timer is set and no job runs: unless somebody holds a door, nothing will ever happen.
 fn check_deadlock(core: &Rc<LoopCore>) -> Result<()> {
-    let doors = Arc::strong_count(&core.doors).saturating_sub(core.own_doors());
+    let own = core.own_doors() + idle_slots(&core.doors);
+    let doors = Arc::strong_count(&core.doors).saturating_sub(own);
     let tasks = tasks_of(core);
     if doors == 0 {
         return Err(Deadlock::new(&tasks).into());

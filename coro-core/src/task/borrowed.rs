@@ -62,6 +62,7 @@ impl Drop for Borrower {
 /// # Safety
 /// The caller stays in the frame that owns what `awaitable` borrows, neither returning nor unwinding past it, until
 /// `borrowers.any()` is false. A stack that is leaked instead counts as borrowing for ever.
+#[track_caller]
 pub(crate) unsafe fn spawn_borrowed<'a, A>(
     builder: TaskBuilder,
     core: Result<Rc<LoopCore>>,
@@ -74,7 +75,7 @@ where
     A: Awaitable + 'a,
     A::Output: 'a,
 {
-    let origin: Origin = awaitable.__origin().0;
+    let origin: Origin = awaitable.__origin().0.or_here();
     borrowers.0.set(borrowers.0.get() + 1);
     let borrower = Borrower { borrowers: borrowers.clone(), on_gone };
     let job = Job { awaitable: Quiet(Some(awaitable)), slot, borrower };

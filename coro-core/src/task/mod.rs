@@ -189,6 +189,7 @@ impl<T: Clone + 'static> Awaitable for &Task<T> {
 /// assert_eq!(orphan.result().unwrap_err().to_string(), "no running event loop");
 /// # Ok::<(), Error>(())
 /// ```
+#[track_caller]
 pub fn create_task<A>(awaitable: A) -> Task<A::Output>
 where
     A: Awaitable + 'static,
@@ -264,6 +265,7 @@ fn wait_until_done(future: &AnyFuture) -> Result<()> {
 /// }))?;
 /// # Ok::<(), Error>(())
 /// ```
+#[track_caller]
 pub fn ensure_future<A>(awaitable: A) -> EnsuredFuture<A::Output>
 where
     A: Awaitable + 'static,
@@ -322,6 +324,7 @@ impl TaskBuilder {
     }
 
     /// Makes the task on the running loop.
+    #[track_caller]
     pub fn create<A>(self, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
@@ -331,12 +334,13 @@ impl TaskBuilder {
         self.create_on(core, awaitable)
     }
 
+    #[track_caller]
     pub(crate) fn create_on<A>(self, core: Result<Rc<LoopCore>>, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
         A::Output: 'static,
     {
-        let origin = awaitable.__origin().0;
+        let origin = awaitable.__origin().0.or_here();
         let default_size = core.as_ref().map_or(DEFAULT_STACK_SIZE, |core| core.stack_size.get());
         let stack_size = self.stack_size.unwrap_or(default_size);
         let context = self.context.unwrap_or_else(|| Context::current().copy());
@@ -362,6 +366,7 @@ impl EventLoop {
     /// assert_eq!(event_loop.run_until_complete(task)?, 6);
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn create_task<A>(&self, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
