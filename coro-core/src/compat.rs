@@ -19,6 +19,7 @@ use crate::future::{Future, OnceFuture};
 use crate::task::{Task, create_task};
 use crate::waker::{WakeSlot, Woken};
 
+#[diagnostic::do_not_recommend]
 impl<F: StdFuture> Awaitable for F {
     type Output = F::Output;
 

@@ -84,9 +84,18 @@ impl Error {
     /// ```
     #[track_caller]
     pub fn from_boxed(error: Box<dyn StdError + Send + Sync + 'static>) -> Self {
-        match carried_by(&*error) {
-            Some(carried) => carried,
-            None => Self::build(error, "Error", None),
+        match error.downcast::<Carrier>() {
+            Ok(carrier) => carrier.0,
+            Err(error) => carried_by(&*error).unwrap_or_else(|| Self::build(error, "Error", None)),
+        }
+    }
+
+    /// An error from a box that may not leave its thread: what it says is kept, and an [`Error`] in it as such.
+    #[track_caller]
+    pub(crate) fn from_local_box(error: Box<dyn StdError + 'static>) -> Self {
+        match error.downcast::<Carrier>() {
+            Ok(carrier) => carrier.0,
+            Err(other) => Self::msg(other),
         }
     }
 

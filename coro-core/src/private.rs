@@ -41,12 +41,55 @@ where
     AsyncGenerator::named(definition, body)
 }
 
-/// Runs a body that is ordinary Rust, with an error type of its own.
-pub fn ordinary<T, E>(body: impl FnOnce() -> Result<T, E>) -> Result<T>
-where
-    Error: From<E>,
-{
-    body().map_err(Error::from)
+/// Awaits. As a function and not a path to the trait's method, it gives one error for what cannot be awaited.
+///
+/// # Errors
+/// As [`Awaitable::co_await`].
+pub fn co_await<T>(awaitable: impl Awaitable<Output = T>) -> Result<T> {
+    awaitable.co_await()
+}
+
+/// Calls a body that is ordinary Rust, with an error type of its own; the bound makes it `FnOnce`.
+pub fn call<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
+/// The error of such a body. Its inherent methods take the boxed errors, which no `From` can convert.
+pub struct Failed<E>(pub E);
+
+impl Failed<Box<dyn std::error::Error + Send + Sync>> {
+    #[track_caller]
+    pub fn into_error(self) -> Error {
+        Error::from_boxed(self.0)
+    }
+}
+
+impl Failed<Box<dyn std::error::Error>> {
+    #[track_caller]
+    pub fn into_error(self) -> Error {
+        Error::from_local_box(self.0)
+    }
+}
+
+/// The errors of all other types. The bound is on the method, so that rustc speaks of the error and not of `Failed`.
+pub trait IntoError {
+    type Source;
+    #[track_caller]
+    fn into_error(self) -> Error
+    where
+        Error: From<Self::Source>;
+}
+
+impl<E> IntoError for Failed<E> {
+    type Source = E;
+
+    #[track_caller]
+    fn into_error(self) -> Error
+    where
+        Error: From<E>,
+    {
+        Error::from(self.0)
+    }
 }
 
 /// A hidden local of a frame. Generators and context managers in it may borrow, since nobody can forget it.
@@ -78,16 +121,22 @@ where
     }
 }
 
-/// The items of everything else that `async for` goes over.
+/// The items of everything else that `async for` goes over. The bound is on the method, so that rustc speaks of the
+/// user's type and not of `InFrame`.
 pub trait AsyncSource {
-    type Item;
-    fn next_item(&mut self) -> Result<Option<Self::Item>>;
+    type Source;
+    fn next_item(&mut self) -> Result<Option<<Self::Source as AsyncIterator>::Item>>
+    where
+        Self::Source: AsyncIterator;
 }
 
-impl<I: AsyncIterator> AsyncSource for InFrame<I> {
-    type Item = I::Item;
+impl<I> AsyncSource for InFrame<I> {
+    type Source = I;
 
-    fn next_item(&mut self) -> Result<Option<I::Item>> {
+    fn next_item(&mut self) -> Result<Option<I::Item>>
+    where
+        I: AsyncIterator,
+    {
         self.0.anext()
     }
 }
@@ -138,21 +187,31 @@ where
     }
 }
 
-/// Entering and leaving everything else that `async with` takes.
+/// Entering and leaving everything else that `async with` takes; bounds as at [`AsyncSource`].
 pub trait ManagedSource {
-    type Value;
-    fn enter(&mut self) -> Result<Self::Value>;
-    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>;
+    type Source;
+    fn enter(&mut self) -> Result<<Self::Source as AsyncContextManager>::Value>
+    where
+        Self::Source: AsyncContextManager;
+    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>
+    where
+        Self::Source: AsyncContextManager;
 }
 
-impl<M: AsyncContextManager> ManagedSource for InFrame<M> {
-    type Value = M::Value;
+impl<M> ManagedSource for InFrame<M> {
+    type Source = M;
 
-    fn enter(&mut self) -> Result<M::Value> {
+    fn enter(&mut self) -> Result<M::Value>
+    where
+        M: AsyncContextManager,
+    {
         self.0.aenter()
     }
 
-    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>> {
+    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>
+    where
+        M: AsyncContextManager,
+    {
         leave(result, |error| self.0.aexit(error))
     }
 }

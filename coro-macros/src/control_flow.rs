@@ -17,7 +17,7 @@
 //! ```
 
 use crate::diagnostic::{emitted_at, unknown};
-use crate::function::prefixed;
+use crate::function::{failed, prefixed};
 use crate::rewrite::{Place, Rewriter, copy, hidden_label};
 use crate::scan::{self, Head, Label};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
@@ -175,17 +175,16 @@ impl Rewriter<'_> {
             quote!(#(#label)* :)
         });
         let span = emitted_at(keyword.span());
-        let next = {
-            let span = emitted_at(scan::first_span(source, keyword.span()));
-            quote_spanned! {span=> __source.next_item()? }
-        };
+        // The user's own span, as at `await!`.
+        let user = scan::first_span(source, keyword.span());
+        let next = quote_spanned! {user=> next_item() };
         let body = prefixed(quote_spanned! {span=> let #pattern = __item; }, &body);
         out.extend(quote_spanned! {span=>
             match #expression {
                 __value => match unsafe { ::coro_core::__private::in_frame(__value) } {
                     mut __source => #label while let ::core::option::Option::Some(__item) = {
                         use ::coro_core::__private::AsyncSource as _;
-                        #next
+                        __source.#next?
                     } #body
                 }
             }
@@ -224,11 +223,12 @@ impl Rewriter<'_> {
         let Some(Frame::With(with)) = self.frames.pop() else { return body };
 
         let span = emitted_at(keyword.span());
-        let at_source = emitted_at(scan::first_span(source, keyword.span()));
+        let user = scan::first_span(source, keyword.span());
         let slots = (0..with.ways.len()).filter(|&i| with.ways[i].valued).map(slot).collect::<Vec<_>>();
         let value = if with.returns { self.shape.output.clone() } else { quote_spanned!(span=> ()) };
-        let entered = quote_spanned! {at_source=> __manager.enter()? };
-        let exited = quote_spanned! {at_source=> __manager.exit(__left)? };
+        let left = quote_spanned! {span=> __left };
+        let entered = quote_spanned! {user=> enter() };
+        let exited = quote_spanned! {user=> exit(#left) };
         let within = self.with_body(&with, keyword, &pattern, &body);
         let arms = self.ways_out(&with, keyword);
         let statement = quote_spanned! {span=>
@@ -236,12 +236,12 @@ impl Rewriter<'_> {
                 __value => match unsafe { ::coro_core::__private::in_frame(__value) } {
                     mut __manager => {
                         use ::coro_core::__private::ManagedSource as _;
-                        let __entered = #entered;
+                        let __entered = __manager.#entered?;
                         #(let mut #slots = ::core::option::Option::None;)*
                         let __left = ::coro_core::__private::run_body(
                             || -> ::coro_core::Result<::coro_core::__private::Flow<#value>> { #within }
                         );
-                        match #exited { #arms _ => {} }
+                        match __manager.#exited? { #arms _ => {} }
                     }
                 }
             }
@@ -282,18 +282,19 @@ impl Rewriter<'_> {
                 }
             }
             // `return Err(e)` raises, so the exit sees it as an error.
-            Some(declared) => quote_spanned! {span=>
-                #[allow(clippy::diverging_sub_expression)]
-                let __returned: #declared = '__return: { #code };
-                match __returned {
-                    ::core::result::Result::Ok(__returned) => {
-                        ::core::result::Result::Ok(::coro_core::__private::Flow::Return(__returned))
+            Some(declared) => {
+                let failed = failed(keyword.span());
+                quote_spanned! {span=>
+                    #[allow(clippy::diverging_sub_expression)]
+                    let __returned: #declared = '__return: { #code };
+                    match __returned {
+                        ::core::result::Result::Ok(__returned) => {
+                            ::core::result::Result::Ok(::coro_core::__private::Flow::Return(__returned))
+                        }
+                        ::core::result::Result::Err(__error) => #failed,
                     }
-                    ::core::result::Result::Err(__error) => ::core::result::Result::Err(
-                        <::coro_core::Error as ::core::convert::From<_>>::from(__error)
-                    ),
                 }
-            },
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 //!                                                 })
 //!                                             }
 //! async fn name(x: X) -> Result<T, E>    →    coroutine(DEFINITION, move || -> coro_core::Result<T> {
-//!                                                 ordinary(move || -> Result<T, E> { let x = x; BODY })
+//!                                                 match call(move || -> Result<T, E> { let x = x; BODY }) { .. }
 //!                                             })
 //! ```
 
@@ -263,10 +263,14 @@ impl Function {
                 return ::core::result::Result::Ok(__output);
             },
             Some(declared) => {
-                let at_type = emitted_at(self.output.as_ref().map_or(span, Spanned::span));
-                let ordinary = quote_spanned! {at_type=> ::coro_core::__private::ordinary };
                 let body = prefixed(rebound.clone(), body);
-                quote_spanned! {span=> #ordinary(move || -> #declared #body) }
+                let failed = failed(declared_span(self.output.as_ref(), self.name.span()));
+                quote_spanned! {span=>
+                    match ::coro_core::__private::call(move || -> #declared #body) {
+                        ::core::result::Result::Ok(__value) => ::core::result::Result::Ok(__value),
+                        ::core::result::Result::Err(__error) => #failed,
+                    }
+                }
             }
         };
         quote_spanned! {span=> move |#yielder| -> ::coro_core::Result<#output> { #inside } }
@@ -412,6 +416,20 @@ impl Function {
         rest.set_span(body.span());
         rest
     }
+}
+
+/// What makes an error of any type, `__error`, the `Err` of a body: boxed errors too, which `From` cannot convert.
+pub(crate) fn failed(span: Span) -> TokenStream {
+    let method = quote_spanned! {span=> into_error() };
+    let span = emitted_at(span);
+    quote_spanned! {span=> {
+        use ::coro_core::__private::IntoError as _;
+        ::core::result::Result::Err(::coro_core::__private::Failed(__error).#method)
+    } }
+}
+
+fn declared_span(output: Option<&Type>, otherwise: Span) -> Span {
+    output.map_or(otherwise, Spanned::span)
 }
 
 /// A block with statements put before its own: one block, since rustc warns of braces around a single expression.

@@ -148,15 +148,17 @@ impl<'f> Rewriter<'f> {
             self.errors
                 .at(arguments.span(), format_args!("`{name}!` needs an expression: write `{name}!(…)`"));
         } else if allowed {
-            return match name {
-                "await" => quote_spanned! {span=> ::coro_core::Awaitable::co_await #values ? },
-                "try_await" => quote_spanned! {span=> ::coro_core::Awaitable::co_await #values },
-                "yield" if empty => quote_spanned! {span=> __yielder.yield_(())? },
-                "yield" => quote_spanned! {span=> __yielder.yield_ #values ? },
-                "try_yield" if empty => quote_spanned! {span=> __yielder.yield_(()) },
-                "try_yield" => quote_spanned! {span=> __yielder.yield_ #values },
-                _ => quote_spanned! {span=> __yielder.yield_from #values ? },
-            };
+            // The call has the user's own span: `#[track_caller]` then tells the line of the `await!`, whereas
+            // anything that counts as expanded would tell that of `async_fn!`.
+            let user = word.span();
+            let mark = (!name.starts_with("try_")).then(|| quote_spanned!(span=> ?));
+            if !name.ends_with("yield") && name != "yield_from" {
+                return quote_spanned! {user=> ::coro_core::Awaitable::co_await #values #mark };
+            }
+            let yielder = quote_spanned!(span=> __yielder);
+            let values = if empty { quote_spanned!(user=> (())) } else { values.to_token_stream() };
+            let method = Ident::new(if name == "yield_from" { "yield_from" } else { "yield_" }, user);
+            return quote_spanned! {user=> #yielder.#method #values #mark };
         }
         unknown(word.span())
     }
@@ -204,7 +206,7 @@ impl<'f> Rewriter<'f> {
 
     /// `raise!(error)` or `raise!("text {value}")`: it leaves the closure or function it is written in.
     fn raise(&mut self, word: &Ident, arguments: &Group, values: &Group) -> TokenStream {
-        let span = emitted_at(word.span());
+        let (user, span) = (word.span(), emitted_at(word.span()));
         let mut tokens = arguments.stream().into_iter();
         let error = match (tokens.next(), tokens.next()) {
             (None, _) => {
@@ -217,9 +219,16 @@ impl<'f> Rewriter<'f> {
             (Some(TokenTree::Literal(text)), next)
                 if (next.is_none() || scan::is_punct(next.as_ref(), ',')) && is_string(&text.to_string()) =>
             {
-                quote_spanned! {span=> ::coro_core::Error::msg(::std::format! #values) }
+                let text = quote_spanned! {span=> ::std::format! #values };
+                quote_spanned! {user=> ::coro_core::Error::msg(#text) }
             }
-            _ => quote_spanned! {span=> <::coro_core::Error as ::core::convert::From<_>>::from #values },
+            _ => {
+                let method = quote_spanned! {user=> into_error() };
+                quote_spanned! {span=> {
+                    use ::coro_core::__private::IntoError as _;
+                    ::coro_core::__private::Failed #values.#method
+                } }
+            }
         };
         quote_spanned! {span=> return ::core::result::Result::Err(::core::convert::From::from(#error)) }
     }
@@ -286,10 +295,11 @@ impl<'f> Rewriter<'f> {
         self.postfix_await = true;
         let span = emitted_at(word);
         tokens[at].to_tokens(out);
+        out.extend(quote_spanned! {word=> co_await() });
         if self.place == Place::Body {
-            out.extend(quote_spanned! {span=> co_await()? });
+            out.extend(quote_spanned! {span=> ? });
         } else {
-            out.extend(quote_spanned! {span=> co_await().unwrap() });
+            out.extend(quote_spanned! {span=> .unwrap() });
         }
         at + 2
     }

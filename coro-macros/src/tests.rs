@@ -99,10 +99,12 @@ fn raise_takes_an_error_or_a_text() {
         quote! { raise!("text {x}", y) },
         raised(quote! { ::coro_core::Error::msg(::std::format!("text {x}", y)) }),
     );
-    let from = quote! { <::coro_core::Error as ::core::convert::From<_>>::from };
-    becomes(quote! { raise!(error.clone()) }, raised(quote! { #from(error.clone()) }));
+    let made = |error: TokenStream| {
+        quote! { { use ::coro_core::__private::IntoError as _; ::coro_core::__private::Failed(#error).into_error() } }
+    };
+    becomes(quote! { raise!(error.clone()) }, raised(made(quote! { error.clone() })));
     becomes(quote! { || raise!(e) }, {
-        let raised = raised(quote! { #from(e) });
+        let raised = raised(made(quote! { e }));
         quote! { || #raised }
     });
 }
@@ -279,7 +281,7 @@ fn every_argument_is_owned_by_the_body() {
 fn a_result_is_told_by_its_spelling() {
     let body = |ty: TokenStream| squash(&items::translate(quote! { async fn f() -> #ty { x } }));
     assert!(body(quote!(io::Result<A>)).contains("Body<A>>{"));
-    assert!(body(quote!(Result<A, B>)).contains("ordinary(move||->Result<A,B>{x})"));
+    assert!(body(quote!(Result<A, B>)).contains("__private::call(move||->Result<A,B>{x})"));
     assert!(body(quote!(fmt::Result)).contains("Body<()>>{"));
     assert!(body(quote!(Outcome<A>)).contains("Body<Outcome<A>>>{"));
 }
