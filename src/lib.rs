@@ -1,1 +1,98 @@
 //! The root package holds the examples, the integration tests and, as doctests, the README and the book.
+
+/// Every page as the documentation of a module of its own, so that a doctest that fails is named after its page.
+#[cfg(doctest)]
+mod pages {
+    macro_rules! pages {
+        ($($name:ident: $file:literal),+ $(,)?) => {$(#[doc = include_str!($file)] mod $name {})+};
+    }
+
+    pages! {
+        readme: "../README.md",
+        architecture: "../ARCHITECTURE.md",
+        introduction: "../book/src/introduction.md",
+        hello: "../book/src/hello.md",
+        tasks: "../book/src/tasks.md",
+        egg_boiler: "../book/src/egg-boiler.md",
+        futures: "../book/src/futures.md",
+        cancellation: "../book/src/cancellation.md",
+        groups: "../book/src/groups.md",
+        locks: "../book/src/locks.md",
+        generators: "../book/src/generators.md",
+        async_generators: "../book/src/async-generators.md",
+        awaitables: "../book/src/awaitables.md",
+        runner: "../book/src/runner.md",
+        pitfalls: "../book/src/pitfalls.md",
+        differences: "../book/src/differences.md",
+        testing: "../book/src/testing.md",
+    }
+}
+
+/// The programs of README and book print what the pages say. `build.rs` collects them.
+#[cfg(test)]
+mod outputs {
+    use std::fmt::Write;
+    use std::process::{Command, ExitCode};
+
+    #[allow(warnings, clippy::all, clippy::pedantic)] // written to be read in the book, one program at a time
+    mod programs {
+        include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+    }
+
+    type Program = (&'static str, fn() -> ExitCode, &'static str);
+
+    const PROGRAMS: &[Program] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
+    const CHOICE: &str = "CORO_PROGRAM";
+    const BEGIN: &str = "\n-- the program begins --\n";
+    const END: &str = "-- the program has ended --";
+
+    /// Not a test of its own: what the children of the next one run.
+    #[test]
+    fn child() {
+        let Ok(choice) = std::env::var(CHOICE) else { return };
+        let Some((_, run, _)) = PROGRAMS.iter().find(|(name, ..)| *name == choice) else {
+            panic!("no {choice}")
+        };
+        print!("{BEGIN}");
+        run();
+        println!("{END}");
+    }
+
+    #[test]
+    fn programs_print_what_the_pages_say() {
+        let me = std::env::current_exe().expect("a running program has a file");
+        let mut wrong = String::new();
+        for (name, _, expected) in PROGRAMS {
+            let mut child = Command::new(&me);
+            let output = child.args(["--exact", "outputs::child", "--nocapture"]).env(CHOICE, name).output();
+            let output = output.expect("the test program can be started");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let printed = text.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
+            let Some((printed, _)) = printed else {
+                panic!("{name} did not end well:\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+            };
+            if without_places(printed.trim_end()) != without_places(expected) {
+                let _ = write!(wrong, "\n{name} should print\n{expected}\nand prints\n{printed}\n");
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
+    }
+
+    /// Source files and lines differ here from those that a reader has.
+    fn without_places(text: &str) -> String {
+        let line = |line: &str| {
+            let mut kept = String::new();
+            let mut rest = line;
+            while let Some((before, place)) = rest.split_once(" at ") {
+                let end =
+                    place.find(|c: char| c.is_whitespace() || ">,)]".contains(c)).unwrap_or(place.len());
+                let is_place = place[..end].contains(".rs:");
+                kept.push_str(before);
+                kept.push_str(if is_place { " at FILE:LINE" } else { " at " });
+                rest = if is_place { &place[end..] } else { place };
+            }
+            kept + rest
+        };
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+}

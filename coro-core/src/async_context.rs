@@ -119,6 +119,11 @@ impl<Y, F> ContextManager<Y, F>
 where
     F: FnOnce(&Yielder<Y>) -> Result<()>,
 {
+    /// As [`Generator::pin`](crate::generator::Generator::pin).
+    pub(crate) fn pin(&mut self) {
+        self.generator.pin();
+    }
+
     pub(crate) fn enter_borrowed(&mut self) -> Result<Y> {
         self.generator.next_borrowed()?.ok_or_else(|| RuntimeError::new("generator didn't yield").into())
     }

@@ -160,6 +160,11 @@ where
         self.generator.name()
     }
 
+    /// As [`Generator::pin`].
+    pub(crate) fn pin(&mut self) {
+        self.generator.pin();
+    }
+
     pub(crate) fn next_borrowed(&mut self) -> Result<Option<Y>>
     where
         S: Default,

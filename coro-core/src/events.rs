@@ -22,6 +22,7 @@ use crate::error::{Error, Result, RuntimeError};
 use crate::reactor::{Notifier, Reactor};
 use crate::report;
 use crate::timer_queue::TimerQueue;
+use crate::unwind;
 
 /// Something the loop runs once per entry in its ready queue: a callback, or the next step of a task.
 pub(crate) trait Runnable {
@@ -276,7 +277,7 @@ impl LoopCore {
         let event_loop = self.handle();
         let call = std::panic::AssertUnwindSafe(|| handler(&event_loop, context));
         if let Err(payload) = std::panic::catch_unwind(call) {
-            crate::fiber::pass_on_forced_unwind(&*payload);
+            unwind::pass_on(&*payload);
             let message = "Unhandled error in exception handler".to_owned();
             let exception = Some(Error::new(crate::error::Panicked::new(payload)));
             default_exception_handler(&ExceptionContext { message, exception, future: None, handle: None });
@@ -465,7 +466,7 @@ impl Runnable for HandleInner {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
         drop(entered);
         if let (Err(payload), Some(core)) = (result, self.core.upgrade()) {
-            crate::fiber::pass_on_forced_unwind(&*payload);
+            unwind::pass_on(&*payload);
             let exception = Error::new(crate::error::Panicked::new(payload));
             core.call_exception_handler(&ExceptionContext {
                 message: format!("Exception in callback at {}", self.location),

@@ -14,19 +14,21 @@
 #![allow(unsafe_code)] // the bodies of fibers may borrow; frames are reached through the chain of raw pointers
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-#[cfg(unix)]
+use std::rc::Rc;
 use std::sync::Once;
 
 use corosensei::{CoroutineResult, Yielder};
 
 use crate::error::{Result, RuntimeError};
 use crate::events::AnyFuture;
+use crate::report;
 use crate::stack::{self, PooledStack};
+use crate::unwind;
 
 /// How often a fiber that catches the request to unwind is asked again.
 const UNWIND_ATTEMPTS: usize = 16;
@@ -105,11 +107,18 @@ pub(crate) struct Frame {
     prev: Cell<*const Frame>,
     kind: Kind,
     driver: Cell<Option<*const dyn Driver>>,
-    /// Scopes, timeouts and runs that are open on this frame: while there are any, no generator may yield past it.
-    open: Cell<usize>,
-    /// Things on this frame's stack that somebody else borrows: while there are any, it may not be unwound by force.
-    lent: Cell<usize>,
+    /// Made when something is opened here for the first time. Guards may outlive the frame, so they share it.
+    counts: OnceCell<Rc<Counts>>,
     unwinding: Cell<bool>,
+}
+
+/// What is open on a frame.
+#[derive(Default)]
+struct Counts {
+    /// Scopes, timeouts and runs that are open: while there are any, no generator may yield past the frame.
+    open: Cell<usize>,
+    /// Tasks that borrow from the frame's stack: while there are any, it may not be unwound by force.
+    lent: Cell<usize>,
 }
 
 thread_local! {
@@ -122,10 +131,17 @@ impl Frame {
             prev: Cell::new(ptr::null()),
             kind,
             driver: Cell::new(None),
-            open: Cell::new(0),
-            lent: Cell::new(0),
+            counts: OnceCell::new(),
             unwinding: Cell::new(false),
         }
+    }
+
+    fn is_open(&self) -> bool {
+        self.counts.get().is_some_and(|counts| counts.open.get() > 0)
+    }
+
+    fn is_lent(&self) -> bool {
+        self.counts.get().is_some_and(|counts| counts.lent.get() > 0)
     }
 }
 
@@ -149,9 +165,7 @@ pub(crate) fn suspend_to_driver(awaited: Awaited) -> Result<Sent> {
     // SAFETY: TOP is the head of this thread's chain, and nothing is unlinked before `find_map` ends.
     let found = unsafe { frames(TOP.get()) }.find_map(|frame| match (frame.kind, frame.driver.get()) {
         (Kind::Barrier(place), _) => Some(Err(RuntimeError::new(format!("cannot await {place}")))),
-        (_, Some(_)) if frame.unwinding.get() => {
-            Some(Err(RuntimeError::new("cannot await on a stack that is being unwound")))
-        }
+        // Code that caught a forced unwind may suspend: its stack is asked again, a bounded number of times.
         (_, driver) => driver.map(Ok),
     });
     match found {
@@ -168,12 +182,11 @@ pub(crate) fn suspend_to_driver(awaited: Awaited) -> Result<Sent> {
 /// Whether an await here would reach somebody.
 pub(crate) fn has_driver() -> bool {
     // SAFETY: TOP is the head of this thread's chain.
-    unsafe { frames(TOP.get()) }
-        .find_map(|frame| match frame.kind {
-            Kind::Barrier(_) => Some(false),
-            _ => frame.driver.get().map(|_| true),
-        })
-        .unwrap_or(false)
+    let found = unsafe { frames(TOP.get()) }.find_map(|frame| match frame.kind {
+        Kind::Barrier(_) => Some(false),
+        _ => frame.driver.get().map(|_| true),
+    });
+    found == Some(true) && !std::thread::panicking()
 }
 
 /// Whether a stack that runs now is being unwound by force, at a point where the unwinding was caught.
@@ -196,41 +209,36 @@ fn describe_running(out: &mut dyn fmt::Write) {
     let _ = written;
 }
 
-/// Something open on the present frame: until it is dropped, no generator may yield past it.
-///
-/// It is kept in a local of the code it guards, and stays on the stack it was made on.
+/// Something open on the present stack: until it is dropped, no generator may yield past it.
 pub(crate) struct Open {
-    frame: *const Frame,
+    counts: Option<Rc<Counts>>,
 }
 
 impl Open {
     pub(crate) fn new() -> Self {
-        let frame = TOP.get();
-        // SAFETY: TOP is null or alive.
-        if let Some(frame) = unsafe { frame.as_ref() } {
-            frame.open.set(frame.open.get() + 1);
+        // A barrier is left before the fiber it stands on suspends, so it is the fiber that counts.
+        // SAFETY: TOP is the head of this thread's chain.
+        let frame = unsafe { frames(TOP.get()) }.find(|frame| !matches!(frame.kind, Kind::Barrier(_)));
+        let counts = frame.map(|frame| Rc::clone(frame.counts.get_or_init(Rc::default)));
+        if let Some(counts) = &counts {
+            counts.open.set(counts.open.get() + 1);
         }
-        Self { frame }
-    }
-
-    fn frame(&self) -> Option<&Frame> {
-        // SAFETY: the guard is a local of code that runs above the frame, so the frame outlives it.
-        unsafe { self.frame.as_ref() }
+        Self { counts }
     }
 
     /// Counts one more borrower of this stack, or one less.
     pub(crate) fn lend(&self, more: bool) {
-        if let Some(frame) = self.frame() {
-            let lent = frame.lent.get();
-            frame.lent.set(if more { lent + 1 } else { lent - 1 });
+        if let Some(counts) = &self.counts {
+            let lent = counts.lent.get();
+            counts.lent.set(if more { lent + 1 } else { lent - 1 });
         }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(frame) = self.frame() {
-            frame.open.set(frame.open.get() - 1);
+        if let Some(counts) = &self.counts {
+            counts.open.set(counts.open.get() - 1);
         }
     }
 }
@@ -255,16 +263,6 @@ enum Resume<I> {
     Unwind,
 }
 
-/// The payload of a forced unwind.
-struct ForcedUnwind;
-
-/// Lets a forced unwind that a `catch_unwind` of this library caught go on.
-pub(crate) fn pass_on_forced_unwind(payload: &(dyn Any + Send)) {
-    if payload.is::<ForcedUnwind>() {
-        resume_unwind(Box::new(ForcedUnwind));
-    }
-}
-
 /// The inside of a fiber: what its body suspends it with.
 pub(crate) struct Suspender<I, Y> {
     yielder: *const Yielder<Resume<I>, Y>,
@@ -282,7 +280,7 @@ impl<I, Y> Suspender<I, Y> {
         // SAFETY: the yielder lives at the bottom of this fiber's stack as long as the body runs.
         match unsafe { &*self.yielder }.suspend(value) {
             Resume::Send(input) => input,
-            Resume::Unwind => resume_unwind(Box::new(ForcedUnwind)),
+            Resume::Unwind => unwind::begin(),
             Resume::Start => unreachable!("a fiber starts once"),
         }
     }
@@ -298,12 +296,12 @@ impl<I, Y> Suspender<I, Y> {
     /// [`RuntimeError`] if something that must be left first is open between here and the fiber's frame, or if
     /// the fiber is not running on this stack at all.
     pub(crate) fn check_may_yield(&self) -> Result<()> {
-        if std::thread::panicking() || self.frame().unwinding.get() {
-            return Err(RuntimeError::new("cannot yield while the stack is unwinding").into());
+        if std::thread::panicking() {
+            return Err(RuntimeError::new("cannot yield while the thread is unwinding from a panic").into());
         }
         // SAFETY: TOP is the head of this thread's chain.
         for frame in unsafe { frames(TOP.get()) } {
-            if frame.open.get() > 0 {
+            if frame.is_open() {
                 let message = "cannot yield while a scope, a timeout or a loop is open in the generator";
                 return Err(RuntimeError::new(message).into());
             }
@@ -349,11 +347,12 @@ impl<I, Y, R> Fiber<I, Y, R> {
         F: FnOnce(&Suspender<I, Y>) -> R,
     {
         let stack = stack::take(stack_size)?;
-        #[cfg(unix)]
-        {
-            static DESCRIBED: Once = Once::new();
-            DESCRIBED.call_once(|| stack::set_describe(describe_running));
-        }
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            #[cfg(unix)]
+            stack::set_describe(describe_running);
+            report::set_quiet(|report| barrier("in a tracing subscriber", report));
+        });
         let run = move |yielder: &Yielder<Resume<I>, Y>, _start: Resume<I>| {
             let frame = Frame::new(kind);
             frame.prev.set(TOP.replace(&frame));
@@ -406,15 +405,19 @@ impl<I, Y, R> Fiber<I, Y, R> {
 
     /// Whether something on this fiber is borrowed from elsewhere, so that it must not be unwound.
     fn is_lent(&self) -> bool {
-        // SAFETY: the frames from `top` to `root` are those of suspended stacks that this fiber owns.
-        let mut own = unsafe { frames(self.top) };
-        let root = self.root;
-        let mut past_root = false;
-        own.any(|frame| {
-            let counted = !past_root;
-            past_root |= ptr::eq(frame, root);
-            counted && frame.lent.get() > 0
-        })
+        let mut next = self.top;
+        // SAFETY: the frames from `top` to `root` are those of suspended stacks that this fiber owns. What `root`
+        // points to may be gone, and is not looked at.
+        while let Some(frame) = unsafe { next.as_ref() } {
+            if frame.is_lent() {
+                return true;
+            }
+            if ptr::eq(next, self.root) {
+                break;
+            }
+            next = frame.prev.get();
+        }
+        false
     }
 
     /// Unwinds a suspended fiber, so that everything on its stack is dropped.
@@ -447,7 +450,7 @@ impl<I, Y, R> Fiber<I, Y, R> {
                     let result = ended.map(drop);
                     drop(self);
                     match result {
-                        Err(payload) if !payload.is::<ForcedUnwind>() => resume_unwind(payload),
+                        Err(payload) if !unwind::is_forced(&*payload) => resume_unwind(payload),
                         _ => return Ok(()),
                     }
                 }
@@ -464,7 +467,7 @@ impl<I, Y, R> Drop for Fiber<I, Y, R> {
             unsafe { ManuallyDrop::drop(&mut self.coroutine) };
         } else {
             // Owners unwind their fibers first; whoever could not leaks the stack, and all it lent with it.
-            crate::report::error("a suspended stack was leaked: its owner was dropped without unwinding it");
+            report::error("a suspended stack was leaked: its owner was dropped without unwinding it");
         }
     }
 }

@@ -100,6 +100,7 @@ impl<Y, S> Yielder<Y, S> {
         F: FnOnce(&Yielder<Y, S>) -> Result<R>,
     {
         let mut inner = inner;
+        inner.pin();
         let mut step = inner.core.start();
         loop {
             let value = match step? {
@@ -125,6 +126,8 @@ pub(crate) struct Core<Y, S, R, F> {
     fiber: Option<Fiber<Result<S>, Y, Result<R>>>,
     state: FrameState,
     stack_size: usize,
+    /// Set where it runs pinned in a frame, since its body may borrow from there: it cannot be leaked then.
+    pinned: bool,
 }
 
 impl<Y, S, R, F> Drop for Core<Y, S, R, F> {
@@ -147,12 +150,15 @@ impl<Y, S, R, F> Drop for Core<Y, S, R, F> {
                 Resumed::Panicked(payload) => resume_unwind(payload),
             }
         }
-        if let Err(why) = fiber.unwind() {
-            report::error(format_args!("the stack of generator '{name}' was leaked: {why}"));
+        let Err(why) = fiber.unwind() else { return };
+        if self.pinned {
+            // What is on the stack may have lent what it borrows, to a thread say, and would never take it back.
+            report::error(format_args!("generator '{name}' borrows from its caller and cannot end: {why}: aborting"));
+            std::process::abort();
         }
+        report::error(format_args!("the stack of generator '{name}' was leaked: {why}"));
     }
 }
-
 impl<Y, S, R, F> Core<Y, S, R, F>
 where
     F: FnOnce(&Yielder<Y, S>) -> Result<R>,
@@ -169,7 +175,8 @@ where
         self.state = FrameState::Closed; // stays so if there is no stack to be had
         let run = move |suspender: &Suspender<Result<S>, Y>| body(&Yielder { suspender });
         // SAFETY: whoever owns this core either demands that the body is 'static (the methods of `Generator`) or
-        // keeps the core in a frame that cannot be forgotten (`lend`, `yield_from`, `InFrame`).
+        // keeps the core in a frame that cannot be forgotten (`lend`, `yield_from`, `InFrame`) and sets `pinned`:
+        // the stack is empty before that frame goes, or the process ends.
         let fiber = self.fiber.insert(unsafe { Fiber::new(Kind::Generator, self.stack_size, run) }?);
         self.state = FrameState::Running;
         let resumed = fiber.start();
@@ -310,6 +317,7 @@ where
             fiber: None,
             state: FrameState::Created,
             stack_size: DEFAULT_STACK_SIZE,
+            pinned: false,
         };
         Self { core, returned: None }
     }
@@ -351,7 +359,13 @@ where
     /// # Ok::<(), coro_core::Error>(())
     /// ```
     pub fn lend<T>(mut self, f: impl FnOnce(Lent<'_, Y, S, R>) -> T) -> T {
+        self.pin();
         f(Lent { steps: &mut self.core })
+    }
+
+    /// Notes that it stays in a frame that cannot be forgotten, and may borrow from there.
+    pub(crate) fn pin(&mut self) {
+        self.core.pinned = true;
     }
 
     pub(crate) fn next_borrowed(&mut self) -> Option<Result<Y>>

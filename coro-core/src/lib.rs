@@ -74,6 +74,7 @@ mod task;
 mod task_group;
 mod thread;
 mod timer_queue;
+mod unwind;
 mod waker;
 
 pub use async_context::{AsyncContextManager, ContextManager, context_manager};

@@ -12,9 +12,9 @@ use crate::async_context::{AsyncContextManager, ContextManager};
 use crate::async_iter::{AsyncGenerator, AsyncIterator};
 use crate::coroutine::{Awaitable, Coroutine};
 use crate::error::{Error, KeyboardInterrupt, Panicked, Result};
-use crate::fiber::pass_on_forced_unwind;
 use crate::generator::{Generator, Yielder};
 use crate::runner::RunBuilder;
+use crate::unwind;
 
 /// The body of a generator. Implemented by every closure of that form.
 pub trait GeneratorBody<Y, S, R>: FnOnce(&Yielder<Y, S>) -> Result<R> {}
@@ -45,6 +45,7 @@ where
 ///
 /// # Errors
 /// As [`Awaitable::co_await`].
+#[track_caller]
 pub fn co_await<T>(awaitable: impl Awaitable<Output = T>) -> Result<T> {
     awaitable.co_await()
 }
@@ -108,6 +109,7 @@ where
     F: FnOnce(&Yielder<Y>) -> Result<R>,
 {
     pub fn next_item(&mut self) -> Result<Option<Y>> {
+        self.0.pin();
         self.0.next_borrowed().transpose()
     }
 }
@@ -117,6 +119,7 @@ where
     F: FnOnce(&Yielder<Y>) -> Result<()>,
 {
     pub fn next_item(&mut self) -> Result<Option<Y>> {
+        self.0.pin();
         self.0.next_borrowed()
     }
 }
@@ -163,7 +166,7 @@ fn leave<R>(result: BodyResult<R>, aexit: impl FnOnce(Option<&Error>) -> Result<
             false => Err(error),
         },
         Err(payload) => {
-            pass_on_forced_unwind(&*payload);
+            unwind::pass_on(&*payload);
             let error = Error::new(Panicked::new(payload));
             let swallowed = aexit(Some(&error));
             // A panic is no exception: the manager has cleaned up, and cannot swallow it.
@@ -179,6 +182,7 @@ where
     F: FnOnce(&Yielder<Y>) -> Result<()>,
 {
     pub fn enter(&mut self) -> Result<Y> {
+        self.0.pin();
         self.0.enter_borrowed()
     }
 

@@ -61,6 +61,8 @@ struct Group {
     aborting: Cell<bool>,
     parent_cancel_requested: Cell<bool>,
     all_done: RefCell<Option<Future<()>>>,
+    /// No generator may yield past a group that is entered.
+    open: RefCell<Option<Open>>,
 }
 
 /// The done callback of one child.
@@ -97,6 +99,7 @@ impl Group {
         };
         *self.core.borrow_mut() = Some(core);
         *self.parent.borrow_mut() = Some(parent);
+        *self.open.borrow_mut() = Some(Open::new());
         self.entered.set(true);
         Ok(())
     }
@@ -171,7 +174,11 @@ impl Group {
             self.abort();
         }
         while !self.tasks.borrow().is_empty() && !fiber::is_unwinding() {
-            let all_done = Future::new();
+            let core = self.core.borrow().clone();
+            let (Some(core), true) = (core, has_driver()) else {
+                return Err(RuntimeError::new(format!("nothing can wait for the tasks of {self:?} here")).into());
+            };
+            let all_done = Future::on(core);
             *self.all_done.borrow_mut() = Some(all_done.clone());
             let waited = all_done.wait_done();
             if let Some(error) = waited.err().filter(|_| !self.aborting.get()) {
@@ -180,6 +187,7 @@ impl Group {
             }
             drop(self.all_done.take());
         }
+        drop(self.open.take());
         let parent = self.parent.borrow().clone();
         if self.parent_cancel_requested.get() && parent.as_ref().is_some_and(|parent| parent.uncancel() == 0)
         {
@@ -313,6 +321,9 @@ impl TaskGroup {
             return Err(
                 RuntimeError::new("cannot open a scope while the thread is unwinding from a panic").into()
             );
+        }
+        if fiber::is_unwinding() {
+            return Err(RuntimeError::new("cannot open a scope on a stack that is being unwound").into());
         }
         let group = TaskGroup::new();
         group.inner.enter()?;

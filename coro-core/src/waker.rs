@@ -2,8 +2,9 @@
 //!
 //! Floor 1. What is woken stays on its thread, in a slab; the waker carries only the key.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
@@ -30,12 +31,21 @@ struct Entries {
 
 thread_local! {
     static ENTRIES: RefCell<Entries> = RefCell::default();
-    /// Its address tells threads apart, cheaply.
-    static MARK: u8 = const { 0 };
+    /// This thread's number; 0 before it is asked for.
+    static MARK: Cell<u64> = const { Cell::new(0) };
 }
 
-fn thread_mark() -> usize {
-    MARK.try_with(|mark| std::ptr::from_ref(mark).addr()).unwrap_or(0)
+/// Tells threads apart, cheaply. No number is given twice, so that a waker which outlives its thread is a stranger
+/// to every later one.
+fn thread_mark() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    match MARK.get() {
+        0 => {
+            MARK.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            MARK.get()
+        }
+        mark => mark,
+    }
 }
 
 /// Keeps a target reachable for its wakers until it is dropped.
@@ -82,7 +92,7 @@ impl Drop for WakeSlot {
 struct SlotWaker {
     key: usize,
     generation: u64,
-    thread: usize,
+    thread: u64,
     doors: Arc<Doors>,
 }
 

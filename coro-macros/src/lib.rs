@@ -33,7 +33,7 @@ use proc_macro::TokenStream;
 /// `async fn … yields` an asynchronous generator function, also within `impl`, `trait` and `mod`; all other items
 /// stay as they are.
 ///
-/// ```ignore
+/// ```
 /// use coro_core::prelude::*;
 ///
 /// async_fn! {
@@ -87,9 +87,28 @@ use proc_macro::TokenStream;
 /// an `async with` through its exit. In a closure or a nested function `return` and `?` are its own, and one awaits
 /// there by `.co_await()?`.
 ///
-/// The body of an `async with` is a closure behind the scenes: it cannot be the first to assign a variable declared
-/// before it, and in a function that returns `Result<T, E>` an error crosses it as a `coro_core::Error`, from which
-/// `E` must be convertible.
+/// # Limits
+///
+/// - The body of an `async with` is a closure behind the scenes, and cannot be the first to assign a variable that is
+///   declared before it: write `let mut x = None;` there, or return the value from the block's function.
+/// - In a function that returns `Result<T, E>`, an error that crosses an `async with` becomes a
+///   [`coro_core::Error`](https://docs.rs/coro-core), since the exit must be shown one. So `E` must be convertible from that,
+///   and a caller who wants the original error asks with `downcast_ref`.
+/// - `.await` is a method call, for which rustc looks through references and smart pointers: on a wrong receiver the
+///   error is about a missing method `co_await`. That of `await!` says what can be awaited.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// async_fn! {
+///     async fn length(lock: Lock<String>) -> usize {
+///         let mut length = None;
+///         async with lock as text { length = Some(text.len()); }
+///         length.unwrap_or(0)
+///     }
+/// }
+/// assert_eq!(coro_core::run(length(Lock::new("egg".to_owned())))?, 3);
+/// # Ok::<(), Error>(())
+/// ```
 #[proc_macro]
 pub fn async_fn(items: TokenStream) -> TokenStream {
     items::translate(items.into()).into()
@@ -101,7 +120,7 @@ pub fn async_fn(items: TokenStream) -> TokenStream {
 /// `async { }` blocks stays as it is: rustc's own business. A nested function that shall be stackful needs an
 /// attribute of its own. All that is said of signatures at [`async_fn!`] holds here.
 ///
-/// ```ignore
+/// ```
 /// use coro_core::prelude::*;
 ///
 /// #[stackful]
@@ -125,7 +144,7 @@ pub fn stackful(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The body is written as under [`#[stackful]`](macro@stackful). Options: `debug` for debug mode, and
 /// `stack_size = N` for the number of bytes of a task's stack.
 ///
-/// ```ignore
+/// ```
 /// use coro_core::prelude::*;
 ///
 /// #[coro_core::main(debug, stack_size = 128 * 1024)]
@@ -145,7 +164,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// order in which tasks run, `stack_size = N`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as
 /// usual; under `#[should_panic]` an error counts as a panic.
 ///
-/// ```ignore
+/// ```
 /// use coro_core::prelude::*;
 ///
 /// #[coro_core::test]

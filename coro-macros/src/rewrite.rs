@@ -153,7 +153,7 @@ impl<'f> Rewriter<'f> {
             let user = word.span();
             let mark = (!name.starts_with("try_")).then(|| quote_spanned!(span=> ?));
             if !name.ends_with("yield") && name != "yield_from" {
-                return quote_spanned! {user=> ::coro_core::Awaitable::co_await #values #mark };
+                return quote_spanned! {user=> ::coro_core::__private::co_await #values #mark };
             }
             let yielder = quote_spanned!(span=> __yielder);
             let values = if empty { quote_spanned!(user=> (())) } else { values.to_token_stream() };

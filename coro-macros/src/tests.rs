@@ -81,12 +81,12 @@ fn await_works_in_the_arguments_of_macros() {
     becomes(
         quote! { println!("{}", f(await!(g(await!(h))))) },
         quote! {
-            println!("{}", f(::coro_core::Awaitable::co_await(g(::coro_core::Awaitable::co_await(h)?))?))
+            println!("{}", f(::coro_core::__private::co_await(g(::coro_core::__private::co_await(h)?))?))
         },
     );
-    becomes(quote! { try_await!(x).is_ok() }, quote! { ::coro_core::Awaitable::co_await(x).is_ok() });
+    becomes(quote! { try_await!(x).is_ok() }, quote! { ::coro_core::__private::co_await(x).is_ok() });
     becomes(quote! { a.f(b).await.c }, quote! { a.f(b).co_await()?.c });
-    becomes(quote! { 0..await!(n) }, quote! { 0..::coro_core::Awaitable::co_await(n)? });
+    becomes(quote! { 0..await!(n) }, quote! { 0..::coro_core::__private::co_await(n)? });
     untouched(quote! { other::raise!(x); awaits!(x); self.r#await });
 }
 

@@ -1,0 +1,146 @@
+//! Parity with asyncio: ports of small asyncio programs, each compared line by line with what CPython printed.
+//!
+//! Beside each `NAME.rs` lies `NAME.trace`, the output of the Python program under a virtual clock: CPython 3.13 is
+//! the specification. A port has the structure of the Python program. [`harness`] runs it and compares; its tables
+//! hold everything in which the two may differ. `s66_keyboard_interrupt` needs the main thread of a process and is
+//! run by `tests/parity_interrupt.rs`.
+
+mod harness;
+
+/// One module and one test for each scenario, and the list of all.
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(
+            mod $name;
+
+            #[test]
+            fn $name() {
+                harness::check(stringify!($name), include_str!(concat!(stringify!($name), ".trace")), $name::scenario);
+            }
+        )*
+
+        const PORTED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scenarios! {
+    s01_coroutine_type
+    s02_await_plain
+    s03_hello_world
+    s05_read_file
+    s06_gather_three
+    s07_create_task
+    s08_execution_order
+    s10_debug_logging
+    s12_coffee_and_pastry
+    s13_my_function
+    s14_isawaitable
+    s15_custom_awaitable
+    s16_two_tasks_gather
+    s17_future_of_a_task
+    s18_future_states
+    s19_future_cancelled
+    s20_future_methods
+    s21_task_repr_states
+    s22_nested_loop_refused
+    s23_start_of_main
+    s24_main_never_awaited
+    s25_await_fetch_data
+    s26_two_coroutines_in_turn
+    s27_three_tasks
+    s28_gather_results
+    s29_task_group
+    s30_lock_resource
+    s31_semaphore_two
+    s32_event_set
+    s33_hello_world_and_object
+    s34_send_by_hand
+    s35_egg_boiler_in_turn
+    s36_egg_boiler_gather
+    s37_asynccontextmanager
+    s38_connection_class
+    s39_async_generator
+    s40_async_comprehension
+    s41_reflection
+    s42_three_ways_to_run
+    s43_send_and_throw
+    s44_task_cancel
+    s45_bare_yield_awaitable
+    s46_task_object
+    s47_done_callback
+    s48_get_running_loop
+    s49_task_is_future
+    s50_count_three
+    s51_calling_is_not_running
+    s52_say_after
+    s53_blocking_and_async_sleep
+    s54_await_keyword
+    s55_await_rules
+    s56_async_generator_one
+    s57_nested_coroutine
+    s58_nested_task
+    s59_generator_based
+    s60_run_once
+    s61_run_inside_loop
+    s62_runner
+    s63_runner_methods
+    s64_gather_call_api
+    s65_gather_rules
+    s67_future_awaited_by_many
+    s68_task_group_both
+    s69_task_group_rules
+}
+
+#[test]
+fn every_trace_is_compared_or_listed_as_not_ported() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity");
+    let mut traces: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder of the traces")
+        .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".trace").map(str::to_owned))
+        .collect();
+    traces.sort();
+    let not_ported = harness::NOT_PORTED.iter().map(|(name, _)| *name);
+    let mut known: Vec<&str> =
+        PORTED.iter().copied().chain(not_ported).chain(["s66_keyboard_interrupt"]).collect();
+    known.sort_unstable();
+    assert_eq!(traces, known);
+}
+
+#[test]
+fn the_table_of_differences_names_only_ports() {
+    for name in harness::scenarios_with_differences() {
+        assert!(PORTED.contains(&name), "there is no port {name}");
+    }
+}
+
+#[test]
+fn a_line_that_differs_is_missing_or_is_too_many_is_noticed() {
+    let compare = |recorded: &str, printed: &[&str]| {
+        let printed: Vec<String> = printed.iter().map(|line| (*line).to_owned()).collect();
+        harness::compare("none", recorded, &printed).is_ok()
+    };
+    assert!(compare("[t=0.000] a\n[t=1.000] b\n", &["[t=0.000] a", "[t=1.000] b"]));
+    assert!(!compare("[t=0.000] a\n[t=1.000] b\n", &["[t=1.000] b", "[t=0.000] a"]));
+    assert!(!compare("[t=0.000] a\n", &["[t=0.001] a"]));
+    assert!(!compare("[t=0.000] a\n[t=1.000] b\n", &["[t=0.000] a"]));
+    assert!(!compare("[t=0.000] a\n", &["[t=0.000] a", "[t=0.000] a"]));
+    assert!(!compare("[t=0.000] True\n", &["[t=0.000] false"]));
+}
+
+#[test]
+fn values_are_compared_in_pythons_spelling() {
+    let same =
+        |recorded: &str, printed: &str| harness::compare("none", recorded, &[printed.to_owned()]).is_ok();
+    assert!(same("['a', None] True", "[\"a\", ()] true"));
+    assert!(same("<coroutine object main at 0xADDR>", "<coroutine object main at 0x7f0012345678>"));
+    assert!(same("f() running at FILE:LINE>", "f() running at tests/parity/main.rs:12:5>"));
+    assert!(!same("f()", "fNone"));
+    assert!(!same("untrue", "unTrue"));
+}
+
+#[test]
+fn an_entry_of_the_table_that_matches_no_line_is_noticed() {
+    let report = harness::compare("s54_await_keyword", "[t=0.000] something else\n", &[]).unwrap_err();
+    assert!(report.contains("the table is wrong"), "{report}");
+}

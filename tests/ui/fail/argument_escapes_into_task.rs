@@ -1,0 +1,13 @@
+//~ words: "escapes"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn greet(name: &str) {
+        println!("{name}");
+    }
+    async fn cook(name: &str) {
+        create_task(greet(name)); //~ here
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//~ words: "sleep"
+use coro_core::prelude::*;
+
+fn boil() {
+    await!(sleep(secs(1))); //~ here
+}
+
+fn main() {}

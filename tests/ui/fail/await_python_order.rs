@@ -1,0 +1,11 @@
+//~ words: "write `await!(boil)`"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn cook() {
+        await boil(3); //~ here
+    }
+    async fn boil(egg: u32) -> u32 { egg }
+}
+
+fn main() {}

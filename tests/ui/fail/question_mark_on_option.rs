@@ -1,0 +1,10 @@
+//~ words: "`?`"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn boil(egg: Option<u32>) -> u32 {
+        egg? //~ here
+    }
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//~ words: "scope"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn boil() {}
+}
+
+fn cook() -> Result<()> {
+    let mut kept = None;
+    TaskGroup::scope(|scope| {
+        kept = Some(scope.create_task(boil())); //~ here
+        Ok(())
+    })
+}
+
+fn main() {}

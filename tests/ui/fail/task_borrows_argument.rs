@@ -1,0 +1,14 @@
+//~ words: "`name` does not live long enough"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn greet(name: &str) {
+        println!("{name}");
+    }
+    async fn cook() {
+        let name = String::from("Egg");
+        create_task(greet(&name)); //~ here
+    }
+}
+
+fn main() {}

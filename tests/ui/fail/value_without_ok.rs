@@ -1,0 +1,10 @@
+//~ words: "expected `Result<u32>`" "Ok"
+use coro_core::prelude::*;
+
+async_fn! {
+    async fn boil() -> Result<u32> {
+        3 //~ here
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//~ words: "works in `async_fn!`" "`yields TYPE`"
+use coro_core::prelude::*;
+
+#[stackful]
+async fn eggs() {
+    yield!(3); //~ here
+}
+
+fn main() {}
