@@ -4,25 +4,38 @@
 #[allow(dead_code, unused_imports, unused_macros, reason = "the other scenarios use the rest")]
 #[path = "parity/harness.rs"]
 mod harness;
+#[path = "parity/s245_sigint_cleans_others.rs"]
+mod s245_sigint_cleans_others;
 #[path = "parity/s66_keyboard_interrupt.rs"]
 mod s66_keyboard_interrupt;
 
 use std::process::ExitCode;
 
+type Scenario = fn() -> coro_core::Result<()>;
+
+/// Name, recorded trace and scenario.
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        [$((stringify!($name), include_str!(concat!("parity/", stringify!($name), ".trace")), $name::scenario as Scenario)),*]
+    };
+}
+
 fn main() -> ExitCode {
-    let name = "s66_keyboard_interrupt";
-    println!("\nrunning 1 test");
-    let printed = harness::lines_of(s66_keyboard_interrupt::scenario);
-    match harness::compare(name, include_str!("parity/s66_keyboard_interrupt.trace"), &printed) {
-        Ok(()) => {
-            println!("test {name} ... ok\n");
-            println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n");
-            ExitCode::SUCCESS
-        }
-        Err(report) => {
-            println!("test {name} ... FAILED\n\n{report}");
-            println!("test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n");
-            ExitCode::from(101)
+    let scenarios = scenarios! { s245_sigint_cleans_others s66_keyboard_interrupt };
+    println!("\nrunning {} tests", scenarios.len());
+    let mut failed = 0;
+    for (name, recorded, scenario) in scenarios {
+        match harness::compare(name, recorded, &harness::lines_of(scenario)) {
+            Ok(()) => println!("test {name} ... ok"),
+            Err(report) => {
+                println!("test {name} ... FAILED\n\n{report}");
+                failed += 1;
+            }
         }
     }
+    let (result, passed) = (if failed == 0 { "ok" } else { "FAILED" }, scenarios.len() - failed);
+    println!(
+        "\ntest result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out\n"
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(101) }
 }

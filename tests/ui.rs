@@ -10,8 +10,8 @@
 //! }
 //! ```
 //!
-//! There must be exactly one error for each marked line, at that line, and none elsewhere. What passes must give no
-//! warning either, and is run. `//~ edition: 2021` in the head stands for that edition; else it is 2024.
+//! There must be exactly one error for each marked line (two for `//~ here, twice`), at that line, and none elsewhere.
+//! What passes must give no warning either, and is run. The edition is 2024, unless a head says `//~ edition: 2021`.
 //!
 //! With `CORO_UI_EXACT=1` whole messages are compared too, with `NAME.stderr` next to the misuse. They differ from
 //! one rustc to the next, so only the toolchain of `rust-version` does so. `CORO_UI_BLESS=1` writes them anew.
@@ -44,7 +44,11 @@ impl Case {
         let words = head("words: ").unwrap_or_default();
         // A quoted word holds no quote, so every second piece is one.
         let words = words.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-        let marked = (1..).zip(text.lines()).filter(|(_, line)| line.ends_with("//~ here")).map(|(at, _)| at);
+        let marked = (1..).zip(text.lines()).flat_map(|(at, line)| match line.split_once("//~ here") {
+            Some((_, "")) => vec![at],
+            Some((_, ", twice")) => vec![at, at],
+            _ => vec![],
+        });
         Self {
             name: format!("{kind}_{}", path.file_stem().expect("it ends with .rs").to_string_lossy()),
             edition: head("edition: ").unwrap_or("2024").to_owned(),
@@ -201,13 +205,16 @@ fn is_refused(case: &Case, outcome: &Outcome) -> Result<(), String> {
     }
     let mut lines = Vec::new();
     for error in outcome.errors() {
+        let mut places = Vec::new();
         for span in spans(error).iter().filter(|span| span["is_primary"] == true) {
             let in_this_file = span["file_name"].as_str().is_some_and(|name| Path::new(name) == case.path);
             if !in_this_file || span["line_start"] != span["line_end"] {
                 return Err("an error is not at a place within one line of the program".to_owned());
             }
-            lines.push(span["line_start"].as_u64().unwrap_or(0));
+            places.push(span["line_start"].as_u64().unwrap_or(0));
         }
+        places.dedup();
+        lines.append(&mut places);
     }
     lines.sort_unstable();
     if lines != case.marked {
@@ -221,7 +228,7 @@ fn is_refused(case: &Case, outcome: &Outcome) -> Result<(), String> {
 }
 
 /// It compiles without a warning, and its `main` ends well.
-fn is_accepted(case: &Case, outcome: &Outcome) -> Result<(), String> {
+fn is_accepted(_: &Case, outcome: &Outcome) -> Result<(), String> {
     if !outcome.messages.is_empty() {
         return Err("the compiler has something to say".to_owned());
     }
@@ -244,31 +251,38 @@ fn is_pinned_toolchain() -> bool {
     ))
 }
 
-/// A whole message without what differs between machines and with every edit of the library: the paths, and lines of
-/// code that are not the case's own.
+/// A whole message without what differs between machines and with every edit of the library: paths, lines of code that
+/// are not the case's own, and the list of the types that would do.
 fn normalised(outcome: &Outcome, case: &Case) -> String {
+    let file = case.path.file_name().unwrap_or_default().to_string_lossy();
+    let rendered = outcome.rendered().replace(&*case.path.to_string_lossy(), &file);
     let mut out = String::new();
-    let mut foreign = false;
-    for line in outcome.rendered().lines() {
+    let (mut foreign, mut listing) = (false, false);
+    for line in rendered.lines() {
         let gutter = line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
         let number = line[..line.len() - gutter.len()].trim();
         let place = gutter.strip_prefix("--> ").or_else(|| gutter.strip_prefix("::: "));
+        // The list is what follows in the same note, whether it is of names or of places.
+        listing &= line.starts_with(' ') && !gutter.starts_with("= ");
+        listing |= gutter.contains("the following other types implement trait");
+        if listing {
+            continue;
+        }
         if let Some(place) = place {
-            let (path, position) = place.split_once(':').unwrap_or((place, ""));
-            foreign = Path::new(path) != case.path;
-            let name = case.path.file_name().unwrap_or_default().to_string_lossy();
+            let path = place.split(':').next().unwrap_or_default();
+            foreign = *path != *file;
             let _ = match foreign {
                 true => writeln!(out, " {} {}", &gutter[..3], short_path(path)),
-                false => writeln!(out, " {} {name}:{position}", &gutter[..3]),
+                false => writeln!(out, " {gutter}"),
             };
         } else if gutter.starts_with('|') || line.starts_with("...") {
             if !foreign {
                 let _ = writeln!(out, "{number:>3} {}", gutter.trim_end());
             }
+        } else if gutter.starts_with("= ") {
+            let _ = writeln!(out, "    {}", without_numbers(gutter));
         } else {
-            let gutter = if gutter.starts_with("= ") { format!("    {gutter}") } else { line.to_owned() };
-            let _ =
-                writeln!(out, "{}", without_numbers(&gutter.replace(&*root().to_string_lossy(), "$ROOT")));
+            let _ = writeln!(out, "{line}");
         }
     }
     out
@@ -290,7 +304,7 @@ fn short_path(path: &str) -> String {
 /// The name of the file to which rustc writes the full name of a long type has a number in it.
 fn without_numbers(line: &str) -> String {
     match line.split_once(".long-type-") {
-        Some((_, _)) => "    = note: the full name for the type has been written to a file".to_owned(),
+        Some(_) => "= note: the full name for the type has been written to a file".to_owned(),
         None => line.to_owned(),
     }
 }

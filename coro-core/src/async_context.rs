@@ -43,16 +43,46 @@ pub trait AsyncContextManager {
     /// What the block gets; `async with … as value`.
     type Value;
 
-    /// Enters.
+    /// Enters; Python's `__aenter__`. It may await.
     ///
     /// # Errors
     /// If it cannot be entered; the block does not run then, and [`aexit`](Self::aexit) is not called.
+    ///
+    /// # Cancellation
+    /// One that is raised at an await in it is an error as others: the block does not run. What was taken
+    /// until then is to be given back in here.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let lock = Lock::new(1);
+    /// let guard = (&lock).aenter()?;
+    /// assert!(lock.locked());
+    /// drop(guard);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     fn aenter(&mut self) -> Result<Self::Value>;
 
-    /// Leaves. `error` is what the block raised; `true` swallows it.
+    /// Leaves; Python's `__aexit__`. It may await. `error` is what the block raised; `true` swallows it.
     ///
     /// # Errors
     /// What goes wrong while leaving; it takes the place of `error`.
+    ///
+    /// # Cancellation
+    /// `error` may be one, and should go on then: give `false`. One that arrives meanwhile is raised at an
+    /// await in here.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut limit = Timeout::new(secs(5));
+    /// limit.aenter()?;
+    /// let error = sleep(secs(60)).co_await().unwrap_err(); // the limit cancels it
+    /// assert!(limit.aexit(Some(&error)).unwrap_err().is_timeout());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     fn aexit(&mut self, error: Option<&Error>) -> Result<bool>;
 }
 
@@ -85,6 +115,13 @@ impl<M: AsyncContextManager + ?Sized> AsyncContextManager for Box<M> {
 /// What stands before the yield enters, what stands after it leaves. An error in the block is raised at the yield:
 /// a generator that catches it swallows it.
 ///
+/// # Errors
+/// Entering: what the generator raises, and [`RuntimeError`] "generator didn't yield". Leaving: what it
+/// raises after the yield, and [`RuntimeError`] "generator didn't stop" if it yields twice.
+///
+/// # Cancellation
+/// One that ends the block is raised at the yield, like other errors.
+///
 /// ```
 /// use coro_core::prelude::*;
 /// async_fn! {
@@ -110,6 +147,17 @@ where
 }
 
 /// What [`context_manager`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let file = coro_core::async_generator(|y: &coro_core::Yielder<&str>| y.yield_("opened"));
+/// let mut file = context_manager(file);
+/// assert_eq!(file.aenter()?, "opened");
+/// file.aexit(None)?;
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[must_use = "a context manager does nothing until it is entered"]
 pub struct ContextManager<Y, F> {
     generator: AsyncGenerator<Y, (), F>,

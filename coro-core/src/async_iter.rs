@@ -46,6 +46,18 @@ pub trait AsyncIterator {
     ///
     /// # Errors
     /// Whatever goes wrong on the way, a cancellation of the task included.
+    ///
+    /// # Cancellation
+    /// It is raised at the await in here. Whether the iterator can go on after that is its own affair: a
+    /// generator that does not catch it has ended.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| y.yield_(5));
+    /// assert_eq!(one.anext()?, Some(5));
+    /// assert_eq!(one.anext()?, None);
+    /// # Ok::<(), Error>(())
+    /// ```
     fn anext(&mut self) -> Result<Option<Self::Item>>;
 }
 
@@ -97,6 +109,9 @@ pub fn anext<I: AsyncIterator + ?Sized>(iterator: &mut I) -> Result<I::Item> {
 /// An await in it suspends the task that asked for the item. `async for` reads it. Dropping a suspended one
 /// closes it: `GeneratorExit` is raised at its yield, and the awaits of its cleanup run where it is dropped.
 ///
+/// # Cancellation
+/// It is raised at the await in the body; a generator that does not catch it has ended.
+///
 /// ```
 /// use coro_core::prelude::*;
 /// async_fn! {
@@ -146,16 +161,42 @@ where
     F: FnOnce(&Yielder<Y, S>) -> Result<()>,
 {
     /// One whose name and place are known.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{AsyncGenerator, Definition, Yielder};
+    /// static TICKS: Definition = Definition::new("ticks", file!(), line!());
+    /// let ticks = AsyncGenerator::named(&TICKS, |y: &Yielder<u32>| y.yield_(1));
+    /// assert_eq!(ticks.name(), "ticks");
+    /// ```
     pub fn named(definition: &'static Definition, body: F) -> Self {
         Self { generator: Generator::named(definition, body) }
     }
 
-    /// Where it is in its life.
+    /// Where it is in its life; `inspect.getasyncgenstate`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::FrameState;
+    /// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| y.yield_(1));
+    /// assert_eq!(one.state(), FrameState::Created);
+    /// one.anext()?;
+    /// assert_eq!(one.state(), FrameState::Suspended);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn state(&self) -> FrameState {
         self.generator.state()
     }
 
-    /// The name of the function it was made by.
+    /// The name of the function it was made by; `__name__`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn ticks() yields u32 { yield!(1); }
+    /// }
+    /// assert_eq!(ticks().name(), "ticks");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.generator.name()
     }
@@ -207,30 +248,92 @@ where
     ///
     /// # Errors
     /// What it raises.
+    ///
+    /// # Cancellation
+    /// It is raised at the await that the generator stands at; a generator that does not catch it has ended.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut echo = coro_core::async_generator(|y: &coro_core::Yielder<u32, u32>| {
+    ///     let sent = y.yield_(0)?;
+    ///     y.yield_(sent * 2).map(drop)
+    /// });
+    /// assert_eq!(echo.start()?, Some(0));
+    /// assert_eq!(echo.asend(21)?, Some(42));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn start(&mut self) -> Result<Option<Y>> {
         yielded(self.generator.start())
     }
 
-    /// Resumes it: the yield it stands at gives `value`. `None` when it has ended.
+    /// Resumes it: the yield it stands at gives `value`; `await agen.asend(value)`. `None` when it has ended.
     ///
     /// # Errors
-    /// What it raises; [`TypeError`](crate::TypeError) if it has not started.
+    /// What it raises; [`TypeError`](crate::TypeError) if it has not started (`S = ()` starts it).
+    ///
+    /// # Cancellation
+    /// As [`start`](Self::start).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut echo = coro_core::async_generator(|y: &coro_core::Yielder<u32, u32>| {
+    ///     let sent = y.yield_(0)?;
+    ///     y.yield_(sent * 2).map(drop)
+    /// });
+    /// assert!(echo.asend(1).unwrap_err().is::<coro_core::TypeError>()); // nothing waits for a value yet
+    /// echo.start()?;
+    /// assert_eq!((echo.asend(21)?, echo.asend(0)?, echo.asend(0)?), (Some(42), None, None));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn asend(&mut self, value: S) -> Result<Option<Y>> {
         yielded(self.generator.send(value))
     }
 
-    /// Resumes it: the yield it stands at raises `error`. `None` when it ends.
+    /// Resumes it: the yield it stands at raises `error`; `await agen.athrow(error)`. `None` when it ends.
     ///
     /// # Errors
     /// `error` itself if it is not caught, or what is raised instead.
+    ///
+    /// # Cancellation
+    /// As [`start`](Self::start).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut patient = coro_core::async_generator(|y: &coro_core::Yielder<&str>| {
+    ///     let error = y.yield_("waiting").unwrap_err();
+    ///     assert_eq!(error.to_string(), "burnt");
+    ///     y.yield_("recovered")
+    /// });
+    /// patient.start()?;
+    /// assert_eq!(patient.athrow(Error::msg("burnt"))?, Some("recovered"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn athrow(&mut self, error: Error) -> Result<Option<Y>> {
         yielded(self.generator.throw(error))
     }
 
-    /// Ends it: raises `GeneratorExit` at its yield, and waits for its cleanup.
+    /// Ends it: raises `GeneratorExit` at its yield, and waits for its cleanup; `await agen.aclose()`.
     ///
     /// # Errors
     /// What it raises instead; [`RuntimeError`] "async generator ignored GeneratorExit" if it yields.
+    ///
+    /// # Cancellation
+    /// It is raised at the await that the cleanup stands at; the generator has ended after that.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| {
+    ///     let yielded = y.yield_(1);
+    ///     sleep(secs(1)).co_await()?; // cleanup may await
+    ///     yielded
+    /// });
+    /// one.start()?;
+    /// one.aclose()?;
+    /// assert_eq!(one.anext()?, None);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn aclose(&mut self) -> Result<()> {
         if self.state() != FrameState::Suspended {
             return self.generator.close().map(drop);
@@ -255,6 +358,32 @@ where
 
     fn anext(&mut self) -> Result<Option<Y>> {
         self.next_borrowed()
+    }
+}
+
+/// For an ordinary `for` loop and the adaptors of iterators, whose `next` suspends the task.
+///
+/// ```
+/// use coro_core::{Yielder, async_generator, prelude::*};
+/// let ticks = || async_generator(|y: &Yielder<u32>| {
+///     for n in 0..4 { sleep(millis(1)).co_await()?; y.yield_(n)?; }
+///     Ok(())
+/// });
+/// coro_core::run(coroutine(move || {
+///     let odd: Vec<u32> = ticks().filter(|n| n.as_ref().is_ok_and(|n| n % 2 == 1)).collect::<Result<_>>()?;
+///     assert_eq!(odd, [1, 3]);
+///     Ok(())
+/// }))?;
+/// # Ok::<(), Error>(())
+/// ```
+impl<Y: 'static, F> Iterator for AsyncGenerator<Y, (), F>
+where
+    F: FnOnce(&Yielder<Y>) -> Result<()> + 'static,
+{
+    type Item = Result<Y>;
+
+    fn next(&mut self) -> Option<Result<Y>> {
+        self.next_borrowed().transpose()
     }
 }
 

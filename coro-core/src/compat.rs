@@ -72,8 +72,26 @@ impl Woken for WakeUp {
 
 /// One of this library's awaitables as a std future: it runs as a task of the running loop.
 ///
+/// # Errors
+/// Its output is a `Result`: what the awaitable raises, and [`RuntimeError`](crate::RuntimeError) "no running
+/// event loop" where it is polled outside a loop.
+///
 /// # Cancellation
 /// Dropping it cancels the task.
+///
+/// # Panics
+/// When it is polled after it was ready.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// use coro_core::AsStdFuture;
+/// let nap: AsStdFuture<_> = sleep(secs(1)).into_future(); // what `.await` calls
+/// let both = async { nap.await?; Ok::<_, Error>(create_task(coroutine(|| Ok(6))).await?) };
+/// assert_eq!(both.co_await()??, 6);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct AsStdFuture<A: Awaitable> {
     state: Cell<State<A>>,
 }
@@ -91,12 +109,13 @@ impl<A: Awaitable> AsStdFuture<A> {
 }
 
 /// The done callback that wakes the one who polls.
-struct Wake(RefCell<Waker>);
+struct Wake(Cell<Option<Waker>>);
 
 impl Runnable for Wake {
     fn run(self: Rc<Self>) {
-        let waker = self.0.borrow().clone();
-        waker.wake();
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,8 +136,7 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Self::Output> {
         let (task, wake) = match self.state.replace(State::Done) {
             State::New(awaitable) => {
-                let (task, wake) =
-                    (create_task(awaitable), Rc::new(Wake(RefCell::new(context.waker().clone()))));
+                let (task, wake) = (create_task(awaitable), Rc::new(Wake(Cell::default())));
                 task.any().0.add_waiter(Rc::clone(&wake) as Rc<dyn Runnable>);
                 (task, wake)
             }
@@ -128,7 +146,7 @@ where
         if task.done() {
             return Poll::Ready(task.take_result());
         }
-        let old = wake.0.replace(context.waker().clone());
+        let old = wake.0.replace(Some(context.waker().clone()));
         drop(old);
         self.state.set(State::Running(task, wake));
         Poll::Pending

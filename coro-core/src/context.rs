@@ -39,7 +39,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// A set without values.
+    /// A set without values; `contextvars.Context()`.
+    ///
+    /// ```
+    /// use coro_core::{Context, ContextVar};
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// USER.set("ada");
+    /// assert!(Context::new().run(|| USER.get()).is_err());
+    /// ```
     pub fn new() -> Self {
         Self::from_values(Values::default())
     }
@@ -48,12 +55,27 @@ impl Context {
         Self { values: Rc::new(RefCell::new(values)) }
     }
 
-    /// The set that is in force here: the task's own, inside a task.
+    /// The set that is in force here: the task's own, inside a task. It is the set itself, no copy.
+    ///
+    /// ```
+    /// use coro_core::{Context, ContextVar};
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// USER.set("ada");
+    /// assert_eq!(Context::current().get(&USER), Some("ada"));
+    /// ```
     pub fn current() -> Self {
-        CURRENT.with_borrow(Self::clone)
+        CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default() // empty at the end of the thread
     }
 
     /// Another set with the same values: `contextvars.copy_context()` is `Context::current().copy()`.
+    ///
+    /// ```
+    /// use coro_core::{Context, ContextVar};
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// let before = Context::current().copy();
+    /// USER.set("ada");
+    /// assert_eq!(before.get(&USER), None);
+    /// ```
     pub fn copy(&self) -> Self {
         Self::from_values(self.snapshot())
     }
@@ -66,10 +88,21 @@ impl Context {
         Self::from_values(values)
     }
 
-    /// Calls `f` with this set in force; what `f` sets stays in this set.
+    /// Calls `f` with this set in force; what `f` sets stays in this set; `context.run(f)`. A set that is in
+    /// force already may be entered again.
     ///
     /// # Panics
     /// What `f` panics with; the former set is in force again.
+    ///
+    /// ```
+    /// use coro_core::{Context, ContextVar};
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    /// let context = Context::new();
+    /// context.run(|| { USER.set("ada"); });
+    /// assert_eq!(context.run(|| USER.get())?, "ada");
+    /// assert!(USER.get().is_err());
+    /// # Ok::<(), coro_core::Error>(())
+    /// ```
     pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
         let _entered = self.enter();
         f()
@@ -77,16 +110,30 @@ impl Context {
 
     /// Puts this set in force until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
-        Entered { before: Some(CURRENT.replace(self.clone())) }
+        Entered { before: CURRENT.try_with(|current| current.replace(self.clone())).ok() }
     }
 
-    /// The value that `var` has in this set.
+    /// The value that `var` has in this set; `context.get(var)`. The default of `var` does not count.
+    ///
+    /// ```
+    /// use coro_core::{Context, ContextVar};
+    /// static USER: ContextVar<&str> = ContextVar::with_default("user", || "nobody");
+    /// assert_eq!(Context::current().get(&USER), None);
+    /// USER.set("ada");
+    /// assert_eq!(Context::current().get(&USER), Some("ada"));
+    /// ```
     pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
         let value = self.values.borrow().get(&var.id()).cloned();
         value.and_then(|value| value.downcast_ref::<T>().cloned())
     }
 
-    /// Whether both are the same set.
+    /// Whether both are the same set; Python's `is`.
+    ///
+    /// ```
+    /// use coro_core::Context;
+    /// let context = Context::current();
+    /// assert!(context.same(&Context::current()) && !context.same(&context.copy()));
+    /// ```
     pub fn same(&self, other: &Context) -> bool {
         Rc::ptr_eq(&self.values, &other.values)
     }
@@ -150,12 +197,24 @@ pub struct ContextVar<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
-    /// A variable that has no value until one is set.
+    /// A variable that has no value until one is set. Variables are told apart by identity, not by `name`.
+    ///
+    /// ```
+    /// static USER: coro_core::ContextVar<String> = coro_core::ContextVar::new("user");
+    /// assert!(USER.get().is_err());
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, default: None, id: OnceLock::new() }
     }
 
     /// A variable with a value for contexts in which none was set.
+    ///
+    /// ```
+    /// use coro_core::ContextVar;
+    /// static TRIES: ContextVar<u32> = ContextVar::with_default("tries", || 3);
+    /// assert_eq!(TRIES.get()?, 3);
+    /// # Ok::<(), coro_core::Error>(())
+    /// ```
     pub const fn with_default(name: &'static str, default: fn() -> T) -> Self {
         Self { name, default: Some(default), id: OnceLock::new() }
     }
@@ -166,14 +225,29 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     }
 
     /// The name it was made with.
+    ///
+    /// ```
+    /// static USER: coro_core::ContextVar<u32> = coro_core::ContextVar::new("user");
+    /// assert_eq!(USER.name(), "user");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The value in the current context.
+    /// The value in the current context, cloned; else the default.
     ///
     /// # Errors
     /// [`ValueError`], with the variable's name, if none was set and there is no default (Python's `LookupError`).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// assert!(USER.get().is_err());
+    /// USER.set("ada");
+    /// // A task begins with a copy of the context that it was made in.
+    /// assert_eq!(coro_core::run(coroutine(|| USER.get()))?, "ada");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn get(&self) -> Result<T> {
         match (Context::current().get(self), self.default) {
             (Some(value), _) => Ok(value),
@@ -183,6 +257,17 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Sets the value in the current context. The token takes it back.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// coro_core::run(coroutine(|| {
+    ///     create_task(coroutine(|| { USER.set("ada"); Ok(()) })).co_await()?;
+    ///     assert!(USER.get().is_err()); // the other task set it in its own context
+    ///     Ok(())
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set(&self, value: T) -> Token<T> {
         let context = Context::current();
         let before = context.values.borrow().get(&self.id()).cloned();
@@ -190,10 +275,19 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         Token { context, id: self.id(), before, marker: PhantomData }
     }
 
-    /// Takes one [`set`](Self::set) back.
+    /// Takes one [`set`](Self::set) back: the value is what it was before that.
     ///
     /// # Errors
     /// [`ValueError`] if the token is another variable's, [`RuntimeError`] if it was made in another context.
+    ///
+    /// ```
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// USER.set("ada");
+    /// let token = USER.set("grace");
+    /// USER.reset(token)?;
+    /// assert_eq!(USER.get()?, "ada");
+    /// # Ok::<(), coro_core::Error>(())
+    /// ```
     pub fn reset(&self, token: Token<T>) -> Result<()> {
         if token.id != self.id() {
             return Err(
@@ -217,6 +311,15 @@ impl<T> Debug for ContextVar<T> {
 }
 
 /// What takes one [`ContextVar::set`] back; `contextvars.Token`.
+///
+/// ```
+/// use coro_core::{ContextVar, Token};
+/// static DEPTH: ContextVar<u32> = ContextVar::with_default("depth", || 0);
+/// let token: Token<u32> = DEPTH.set(1); // dropping it would change nothing
+/// DEPTH.reset(token)?;
+/// assert_eq!(DEPTH.get()?, 0);
+/// # Ok::<(), coro_core::Error>(())
+/// ```
 pub struct Token<T> {
     context: Context,
     id: u64,

@@ -50,6 +50,19 @@ pub trait Awaitable: Sized {
     /// # Errors
     /// What was raised in it; [`Cancelled`](crate::Cancelled) when the task is cancelled meanwhile;
     /// [`RuntimeError`] if it must suspend where nothing can.
+    ///
+    /// # Cancellation
+    /// It is raised here, in place of a result. What is kept then is said where the awaitable is made: a
+    /// [`Task`](crate::Task) awaited is cancelled with the one who waits, a [`shield`](crate::shield) is not.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok(6) }));
+    /// assert_eq!(task.co_await()?, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     fn co_await(self) -> Result<Self::Output>;
 
     /// The future behind it, if it is one already; itself, if it would have to become a task.
@@ -132,6 +145,9 @@ pub fn suspend(awaited: Awaited) -> Result<Sent> {
 ///
 /// For code that keeps a thread-local in a state that others must not see.
 ///
+/// # Panics
+/// With the panic of `f`.
+///
 /// ```
 /// use coro_core::prelude::*;
 /// coro_core::run(coroutine(|| {
@@ -146,10 +162,29 @@ pub fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
 }
 
 /// The body of a coroutine: a closure that gives its result. Implemented by every such closure.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::{Body, Coroutine};
+/// fn twice<B: Body<u32>>(body: B) -> Coroutine<impl Body<u32>> {
+///     coroutine(move || Ok(2 * body()?))
+/// }
+/// assert_eq!(coro_core::run(twice(|| Ok(3)))?, 6);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Body<T>: FnOnce() -> Result<T> {}
 impl<T, F: FnOnce() -> Result<T>> Body<T> for F {}
 
 /// What one step of a coroutine driven by hand gave.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::{Awaited, Step, suspend};
+/// let mut two_steps = coroutine(|| { suspend(Awaited::Yield)?; Ok(6) });
+/// assert!(matches!(two_steps.send(None)?, Step::Suspended(Awaited::Yield)));
+/// assert!(matches!(two_steps.send(None)?, Step::Returned(6)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 pub enum Step<T> {
     /// It waits for this.
@@ -163,6 +198,9 @@ pub enum Step<T> {
 /// It does nothing until it is awaited, made into a task, or driven by hand with [`send`](Self::send),
 /// [`throw`](Self::throw) and [`close`](Self::close). Dropped before that, it reports
 /// "coroutine 'NAME' was never awaited", with the line.
+///
+/// # Cancellation
+/// Awaited, it is a part of the task: a cancellation is raised at the await that it stands at.
 ///
 /// ```
 /// use coro_core::prelude::*;
@@ -210,6 +248,16 @@ where
 
 impl<F> Coroutine<F> {
     /// A coroutine whose name and place are known.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Coroutine, Definition};
+    /// static BOIL: Definition = Definition::new("boil", file!(), line!());
+    /// let boil = Coroutine::named(&BOIL, || Ok("soft"));
+    /// assert_eq!(boil.name(), "boil");
+    /// assert_eq!(coro_core::run(boil)?, "soft");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn named(definition: &'static Definition, body: F) -> Self {
         Self::with_origin(Origin::Function(definition), body)
     }
@@ -219,11 +267,30 @@ impl<F> Coroutine<F> {
     }
 
     /// The name of the function it is a call of; `cr_code.co_name`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn boil() {}
+    /// }
+    /// let egg = boil();
+    /// assert_eq!(egg.name(), "boil");
+    /// # coro_core::run(egg)?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn name(&self) -> &'static str {
         self.origin.name()
     }
 
-    /// The file and line of that function.
+    /// The file and line of that function; `cr_code.co_filename`, `cr_code.co_firstlineno`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let egg = coroutine(|| Ok(())); let line = line!();
+    /// assert_eq!(egg.place(), (file!(), line));
+    /// # coro_core::run(egg)?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn place(&self) -> (&'static str, u32) {
         self.origin.place()
     }
@@ -252,9 +319,29 @@ where
 }
 
 /// A coroutine with a type that can be named, which may borrow for `'a`.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::LocalBoxCoroutine;
+/// fn length(text: &str) -> LocalBoxCoroutine<'_, usize> {
+///     coroutine(move || Ok(text.len())).boxed()
+/// }
+/// let text = String::from("egg");
+/// assert_eq!(coro_core::run(length(&text))?, 3);
+/// # Ok::<(), Error>(())
+/// ```
 pub type LocalBoxCoroutine<'a, T> = Coroutine<Box<dyn FnOnce() -> Result<T> + 'a>>;
 
 /// A coroutine with a type that can be named.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// fn steps() -> Vec<BoxCoroutine<u32>> {
+///     vec![coroutine(|| Ok(1)).boxed(), coroutine(|| Ok(2)).boxed()]
+/// }
+/// assert_eq!(coro_core::run(coroutine(|| gather(steps()).co_await()))?, [1, 2]);
+/// # Ok::<(), Error>(())
+/// ```
 pub type BoxCoroutine<T> = LocalBoxCoroutine<'static, T>;
 
 impl<F, T> Awaitable for Coroutine<F>
@@ -421,6 +508,21 @@ where
     ///
     /// # Errors
     /// What it raises; [`TypeError`] for a value sent before its start; [`RuntimeError`] after its end.
+    ///
+    /// # Panics
+    /// With the panic of the coroutine, which has ended then.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Awaited, Step, suspend};
+    /// let mut ask = coroutine(|| {
+    ///     let answer = suspend(Awaited::Command(Box::new("?")))?;
+    ///     Ok(answer.is_some())
+    /// });
+    /// assert!(matches!(ask.send(None)?, Step::Suspended(Awaited::Command(_))));
+    /// assert!(matches!(ask.send(Some(Box::new(42)))?, Step::Returned(true)));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn send(&mut self, value: Sent) -> Result<Step<T>> {
         if value.is_some() && self.body.is_some() {
             return Err(TypeError::new("can't send non-None value to a just-started coroutine").into());
@@ -438,6 +540,19 @@ where
     ///
     /// # Errors
     /// `error` itself if the coroutine does not catch it, or what it raises instead.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Awaited, Step, suspend};
+    /// let mut brave = coroutine(|| Ok(suspend(Awaited::Yield).unwrap_err().to_string()));
+    /// brave.send(None)?;
+    /// let Step::Returned(text) = brave.throw(Error::msg("burnt"))? else { unreachable!() };
+    /// assert_eq!(text, "burnt");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn throw(&mut self, error: Error) -> Result<Step<T>> {
         if let Some(body) = self.body.take() {
             drop(body);
@@ -451,12 +566,35 @@ where
     ///
     /// # Errors
     /// What it raises instead; [`RuntimeError`] "coroutine ignored GeneratorExit" if it awaits again.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Awaited, FrameState, suspend};
+    /// let mut endless = coroutine(|| -> Result<()> { loop { suspend(Awaited::Yield)?; } });
+    /// endless.send(None)?;
+    /// endless.close()?;
+    /// assert_eq!(endless.state(), FrameState::Closed);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&mut self) -> Result<()> {
         drop(self.body.take());
         self.by_hand().map_or(Ok(()), ByHand::close)
     }
 
     /// Where it is in its life; `inspect.getcoroutinestate`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Awaited, FrameState, suspend};
+    /// let mut pause = coroutine(|| suspend(Awaited::Yield).map(drop));
+    /// assert_eq!(pause.state(), FrameState::Created);
+    /// pause.send(None)?;
+    /// assert_eq!(pause.state(), FrameState::Suspended);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn state(&self) -> FrameState {
         match self.by_hand.as_ref().and_then(|hand| hand.downcast_ref::<ByHand<T>>()) {
             _ if self.body.is_some() => FrameState::Created,
@@ -467,11 +605,30 @@ where
     }
 
     /// Whether it runs now; `cr_running`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut one = coroutine(|| Ok(1));
+    /// assert!(!one.cr_running()); // nobody else can look while `send` has it
+    /// # one.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn cr_running(&self) -> bool {
         self.state() == FrameState::Running
     }
 
     /// The future it waits for, if it is suspended at one; `cr_await`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// let mut waiting = coroutine({ let future = future.clone(); move || future.co_await() });
+    /// waiting.send(None)?;
+    /// assert!(waiting.cr_await().unwrap().same(&future.any()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cr_await(&self) -> Option<AnyFuture> {
         self.by_hand.as_ref()?.downcast_ref::<ByHand<T>>()?.awaiting.clone()
     }

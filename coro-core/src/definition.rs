@@ -19,21 +19,38 @@ pub struct Definition {
 
 impl Definition {
     /// A definition from its parts.
+    ///
+    /// ```
+    /// static BOIL: coro_core::Definition = coro_core::Definition::new("boil", file!(), line!());
+    /// assert_eq!(BOIL.name(), "boil");
+    /// ```
     pub const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
         Self { name, file, line }
     }
 
-    /// The name of the function.
+    /// The name of the function; `co_name`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Definition::new("boil", "kitchen.rs", 7).name(), "boil");
+    /// ```
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The source file it stands in.
+    /// The source file it stands in; `co_filename`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Definition::new("boil", "kitchen.rs", 7).file(), "kitchen.rs");
+    /// ```
     pub const fn file(&self) -> &'static str {
         self.file
     }
 
-    /// The line it stands at.
+    /// The line it stands at, counted from 1; `co_firstlineno`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Definition::new("boil", "kitchen.rs", 7).line(), 7);
+    /// ```
     pub const fn line(&self) -> u32 {
         self.line
     }

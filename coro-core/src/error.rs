@@ -16,6 +16,16 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The result of everything that may raise: `Result<T>` is `Result<T, coro_core::Error>`.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// fn boil(minutes: &str) -> Result<u32> {
+///     Ok(minutes.parse::<u32>()?) // any error converts
+/// }
+/// assert_eq!(boil("6")?, 6);
+/// assert!(boil("six").is_err());
+/// # Ok::<(), Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = dyn StdError + Send + Sync + 'static;
@@ -171,6 +181,18 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         chain_has::<Elapsed>(&*self.raised.error)
             || self.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::TimedOut)
+    }
+
+    /// The errors of an [`ErrorGroup`]; of any other error, none.
+    ///
+    /// ```
+    /// use coro_core::{Error, ErrorGroup};
+    /// let group = Error::new(ErrorGroup::new("two", vec![Error::msg("a"), Error::msg("b")]));
+    /// assert_eq!(group.errors().len(), 2);
+    /// assert!(Error::msg("alone").errors().is_empty());
+    /// ```
+    pub fn errors(&self) -> &[Error] {
+        self.downcast_ref::<ErrorGroup>().map_or(&[], ErrorGroup::errors)
     }
 
     /// Whether a panic was caught on the way.
@@ -354,11 +376,20 @@ macro_rules! message_error {
 
         impl $name {
             /// The error with this message.
+            ///
+            /// ```
+            #[doc = concat!("let error = coro_core::", stringify!($name), "::new(\"burnt\");")]
+            /// assert_eq!(error.to_string(), "burnt");
+            /// ```
             pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
                 Self { message: message.into() }
             }
 
             /// The message alone.
+            ///
+            /// ```
+            #[doc = concat!("assert_eq!(coro_core::", stringify!($name), "::new(\"burnt\").message(), \"burnt\");")]
+            /// ```
             pub fn message(&self) -> &str {
                 &self.message
             }
@@ -428,25 +459,55 @@ message_error! {
 /// assert_eq!(Cancelled::with_message("too late").message(), Some("too late"));
 /// assert_eq!(Cancelled::new().to_string(), "cancelled");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Cancelled {
     message: Option<String>,
 }
 
 impl Cancelled {
     /// A cancellation without a message.
+    ///
+    /// ```
+    /// use coro_core::Cancelled;
+    /// assert_eq!(Cancelled::new().message(), None);
+    /// assert_eq!(Cancelled::new().to_string(), "cancelled");
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// A cancellation that says why: `task.cancel(msg)`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::Cancelled::with_message("too late").to_string(), "too late");
+    /// ```
     pub fn with_message(message: impl Into<String>) -> Self {
         Self { message: Some(message.into()) }
     }
 
-    /// What [`with_message`](Self::with_message) was given.
+    /// What [`with_message`](Self::with_message) was given; `error.args[0]`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(1)));
+    /// task.cancel_with("too late");
+    /// let error = task.co_await().unwrap_err();
+    /// assert_eq!(error.downcast_ref::<coro_core::Cancelled>().unwrap().message(), Some("too late"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+}
+
+impl Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => f.debug_tuple("Cancelled").field(message).finish(),
+            None => f.write_str("Cancelled()"),
+        }
     }
 }
 
@@ -494,6 +555,42 @@ pub struct StopIteration;
 #[error("asynchronous iterator has ended")]
 pub struct StopAsyncIteration;
 
+/// A queue without items was asked for one; asyncio's `QueueEmpty`.
+///
+/// ```
+/// assert_eq!(coro_core::QueueEmpty.to_string(), "the queue is empty");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is empty")]
+pub struct QueueEmpty;
+
+/// A queue without room was given an item; asyncio's `QueueFull`.
+///
+/// ```
+/// assert_eq!(coro_core::QueueFull.to_string(), "the queue is full");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full")]
+pub struct QueueFull;
+
+/// A queue was shut down; asyncio's `QueueShutDown`.
+///
+/// ```
+/// assert_eq!(coro_core::QueueShutDown.to_string(), "the queue was shut down");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue was shut down")]
+pub struct QueueShutDown;
+
+message_error! {
+    /// A barrier was aborted or reset under those who waited; asyncio's `BrokenBarrierError`.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::BrokenBarrier::new("Barrier aborted").message(), "Barrier aborted");
+    /// ```
+    BrokenBarrier
+}
+
 /// Ctrl-C ended the run; Python's `KeyboardInterrupt`. `#[coro_core::main]` turns it into exit status 130.
 ///
 /// ```
@@ -518,13 +615,68 @@ pub struct ErrorGroup {
 
 impl ErrorGroup {
     /// A group with a message for all.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let group = ErrorGroup::new("the kitchen burnt", vec![Error::msg("eggs")]);
+    /// assert_eq!(group.to_string(), "the kitchen burnt (1 sub-exception)");
+    /// ```
     pub fn new(message: impl Into<Cow<'static, str>>, errors: Vec<Error>) -> Self {
         Self { message: message.into(), errors }
     }
 
-    /// The errors, in the order in which they came.
+    /// The errors, in the order in which they came; `group.exceptions`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let group = ErrorGroup::new("two", vec![Error::msg("a"), Error::msg("b")]);
+    /// assert_eq!(group.errors()[1].to_string(), "b");
+    /// ```
     pub fn errors(&self) -> &[Error] {
         &self.errors
+    }
+
+    /// Parts the errors into those for which `matches` is true and the others, as `except*` does;
+    /// `group.split(condition)`. Groups within the group are parted too. `None` stands for no errors.
+    ///
+    /// ```
+    /// use coro_core::{Error, ErrorGroup, ValueError};
+    /// let group = ErrorGroup::new("two", vec![Error::new(ValueError::new("a")), Error::msg("b")]);
+    /// let (values, rest) = group.split(|error| error.is::<ValueError>());
+    /// assert_eq!(values.unwrap().errors()[0].to_string(), "a");
+    /// assert_eq!(rest.unwrap().errors()[0].to_string(), "b");
+    /// ```
+    pub fn split(&self, mut matches: impl FnMut(&Error) -> bool) -> (Option<Self>, Option<Self>) {
+        self.part(&mut matches)
+    }
+
+    /// The errors for which `matches` is true, with the groups that they are in; `group.subgroup(condition)`.
+    ///
+    /// ```
+    /// use coro_core::{Error, ErrorGroup, ValueError};
+    /// let group = ErrorGroup::new("one", vec![Error::msg("b")]);
+    /// assert!(group.subgroup(|error| error.is::<ValueError>()).is_none());
+    /// ```
+    pub fn subgroup(&self, matches: impl FnMut(&Error) -> bool) -> Option<Self> {
+        self.split(matches).0
+    }
+
+    fn part(&self, matches: &mut dyn FnMut(&Error) -> bool) -> (Option<Self>, Option<Self>) {
+        let (mut matching, mut rest) = (Vec::new(), Vec::new());
+        for error in &self.errors {
+            match error.downcast_ref::<ErrorGroup>() {
+                _ if matches(error) => matching.push(error.clone()),
+                Some(group) => {
+                    let (inner, other) = group.part(matches);
+                    matching.extend(inner.map(Error::new));
+                    rest.extend(other.map(Error::new));
+                }
+                None => rest.push(error.clone()),
+            }
+        }
+        let group =
+            |errors: Vec<Error>| (!errors.is_empty()).then(|| Self { message: self.message.clone(), errors });
+        (group(matching), group(rest))
     }
 }
 
@@ -575,7 +727,17 @@ impl Panicked {
         Self { message, payload: Mutex::new(Some(payload)) }
     }
 
-    /// What the panic said.
+    /// What the panic said; a fixed text if its payload is no string.
+    ///
+    /// ```no_run
+    /// # use coro_core::prelude::*;
+    /// # coro_core::run(coroutine(|| {
+    /// let task = create_task(coroutine(|| -> Result<()> { panic!("burnt") }));
+    /// let error = task.co_await().unwrap_err();
+    /// assert_eq!(error.downcast_ref::<coro_core::Panicked>().unwrap().message(), "burnt");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -79,31 +79,95 @@ pub struct AnyFuture(pub(crate) Rc<dyn Waitable>);
 
 impl AnyFuture {
     /// Whether it has a result, an exception, or was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let nap = create_task(sleep(secs(1))).any();
+    /// assert!(!nap.done());
+    /// sleep(secs(2)).co_await()?;
+    /// assert!(nap.done());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn done(&self) -> bool {
         self.0.is_done()
     }
 
     /// Whether it was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let any = coro_core::Future::<u32>::new().any();
+    /// any.cancel();
+    /// assert!(any.done() && any.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
 
     /// Asks it to end: a future at once, a task at its next step. False if it is done already.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(60)));
+    /// assert!(task.any().cancel());
+    /// assert!(!task.done()); // it ends at its next step
+    /// assert!(task.co_await().unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) -> bool {
         Rc::clone(&self.0).cancel(None)
     }
 
     /// The exception it ended with, a cancellation included; `None` while it is pending or when it has a result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// let any = future.any();
+    /// assert!(any.exception().is_none());
+    /// future.set_exception(Error::msg("burnt"))?;
+    /// assert_eq!(any.exception().unwrap().to_string(), "burnt");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn exception(&self) -> Option<Error> {
         self.0.retrieve()
     }
 
-    /// The name, if it is a task.
+    /// The name, if it is a task; `task.get_name()`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| Ok(1)));
+    /// task.set_name("eggs");
+    /// assert_eq!(task.any().task_name().as_deref(), Some("eggs"));
+    /// assert_eq!(coro_core::Future::<u32>::new().any().task_name(), None);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn task_name(&self) -> Option<String> {
         self.0.task_name()
     }
 
-    /// Whether both are the same future.
+    /// Whether both are the same future; Python's `is`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (one, two) = (coro_core::Future::<u32>::new(), coro_core::Future::<u32>::new());
+    /// assert!(one.any().same(&one.any()) && !one.any().same(&two.any()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn same(&self, other: &AnyFuture) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
@@ -116,6 +180,19 @@ impl Debug for AnyFuture {
 }
 
 /// What is told to the exception handler of a loop; the `context` dictionary of asyncio.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// get_running_loop()?.call_exception_handler(&coro_core::ExceptionContext {
+///     message: "the eggs are burnt".to_owned(),
+///     exception: Some(Error::msg("burnt")),
+///     future: None,
+///     handle: None,
+/// });
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct ExceptionContext {
     /// What happened, in a sentence.
@@ -162,8 +239,10 @@ pub(crate) struct Doors {
     has_mail: AtomicBool,
     closed: AtomicBool,
     /// SIGINTs that arrived for this loop's main task and were not acted on yet.
-    pub(crate) interrupts: std::sync::atomic::AtomicUsize,
+    pub(crate) interrupts: AtomicUsize,
     pub(crate) thread: ThreadId,
+    /// Threads that block for a result of this loop: jobs among them do not hold a virtual clock.
+    pub(crate) blocked: Arc<AtomicUsize>,
 }
 
 impl Doors {
@@ -204,8 +283,9 @@ impl LoopCore {
             queue: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            interrupts: std::sync::atomic::AtomicUsize::new(0),
+            interrupts: AtomicUsize::new(0),
             thread: std::thread::current().id(),
+            blocked: Arc::default(),
         };
         Ok(Rc::new(Self {
             ready: RefCell::default(),
@@ -340,36 +420,101 @@ pub struct EventLoop {
 
 impl EventLoop {
     /// Whether it is running now.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert!(get_running_loop()?.is_running());
+    /// assert!(!coro_core::EventLoop::new()?.is_running());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn is_running(&self) -> bool {
         self.core.running.get()
     }
 
     /// Whether it was closed.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// assert!(!event_loop.is_closed());
+    /// event_loop.close()?;
+    /// assert!(event_loop.is_closed());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.core.closed.get()
     }
 
     /// The time by the loop's clock, from an origin of the loop's own.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let clock = get_running_loop()?;
+    /// let before = clock.time();
+    /// sleep(secs(3)).co_await()?;
+    /// assert_eq!(clock.time() - before, secs(3));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn time(&self) -> Duration {
         self.core.clock.now()
     }
 
     /// Whether debug mode is on.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert!(!get_running_loop()?.get_debug());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_debug(&self) -> bool {
         self.core.debug.get()
     }
 
-    /// Turns debug mode on or off: slow callbacks are reported.
+    /// Turns debug mode on or off: slow callbacks are reported to the log.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// event_loop.set_debug(true);
+    /// assert!(event_loop.get_debug());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_debug(&self, on: bool) {
         self.core.debug.set(on);
     }
 
     /// What counts as slow in debug mode; 100 ms at first.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert_eq!(get_running_loop()?.slow_callback_duration(), millis(100));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn slow_callback_duration(&self) -> Duration {
         self.core.slow_callback_duration.get()
     }
 
-    /// Sets what counts as slow in debug mode.
+    /// Sets what counts as slow in debug mode; `loop.slow_callback_duration = seconds`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// event_loop.set_slow_callback_duration(millis(5));
+    /// assert_eq!(event_loop.slow_callback_duration(), millis(5));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.core.slow_callback_duration.set(duration);
     }
@@ -378,63 +523,199 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`ValueError`](crate::ValueError) if no stack can have that size.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// get_running_loop()?.set_stack_size(1 << 20)?;
+    /// let deep = create_task(coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len())));
+    /// assert_eq!(deep.co_await()?, 512 * 1024);
+    /// assert!(get_running_loop()?.set_stack_size(1).is_err());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_stack_size(&self, bytes: usize) -> Result<()> {
         crate::stack::check_size(bytes)?;
         self.core.stack_size.set(bytes);
         Ok(())
     }
 
-    /// Sets what is told of exceptions that nobody else can be told of; `None` restores the default, which logs.
-    pub fn set_exception_handler<F>(&self, handler: Option<F>)
-    where
-        F: Fn(&EventLoop, &ExceptionContext) + 'static,
-    {
-        let handler = handler.map(|handler| Rc::new(handler) as ExceptionHandler);
-        let old = self.core.exception_handler.replace(handler);
+    /// Sets what is told of exceptions that nobody else can be told of, in place of the log.
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// use std::{cell::Cell, rc::Rc};
+    /// let told = Rc::new(Cell::new(false));
+    /// coro_core::run(coroutine(|| {
+    ///     let event_loop = get_running_loop()?;
+    ///     let heard = Rc::clone(&told);
+    ///     event_loop.set_exception_handler(move |_, context| {
+    ///         heard.set(context.message == "Task exception was never retrieved");
+    ///     });
+    ///     create_task(coroutine(|| Err::<(), _>(Error::msg("burnt"))));
+    ///     sleep(millis(1)).co_await()
+    /// }))?;
+    /// assert!(told.get());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_exception_handler(&self, handler: impl Fn(&EventLoop, &ExceptionContext) + 'static) {
+        let old = self.core.exception_handler.replace(Some(Rc::new(handler)));
         drop(old);
     }
 
-    /// Tells the exception handler of something.
+    /// Lets the log be told again; `set_exception_handler(None)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// event_loop.set_exception_handler(|_, _| ());
+    /// event_loop.reset_exception_handler();
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn reset_exception_handler(&self) {
+        let old = self.core.exception_handler.take();
+        drop(old);
+    }
+
+    /// Tells the exception handler of something, or the log if there is none. A panic of the handler is
+    /// logged.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// use coro_core::ExceptionContext;
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// let event_loop = get_running_loop()?;
+    /// event_loop.set_exception_handler(move |_, context| said.send(context.message.clone()).unwrap());
+    /// event_loop.call_exception_handler(&ExceptionContext {
+    ///     message: "burnt".to_owned(),
+    ///     exception: None,
+    ///     future: None,
+    ///     handle: None,
+    /// });
+    /// assert_eq!(heard.recv().unwrap(), "burnt");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn call_exception_handler(&self, context: &ExceptionContext) {
         self.core.call_exception_handler(context);
     }
 
     /// Logs `context` as a loop without a handler of its own does.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// // A handler that leaves to the log what it does not know:
+    /// get_running_loop()?.set_exception_handler(|event_loop, context| {
+    ///     if !context.message.contains("eggs") {
+    ///         event_loop.default_exception_handler(context);
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn default_exception_handler(&self, context: &ExceptionContext) {
         default_exception_handler(context);
     }
 
-    /// Whether both are handles on the same loop.
+    /// Whether both are handles on the same loop; Python's `is`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// assert!(event_loop.same(&get_running_loop()?) && !event_loop.same(&coro_core::EventLoop::new()?));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn same(&self, other: &EventLoop) -> bool {
         Rc::ptr_eq(&self.core, &other.core)
     }
 
-    /// Runs `callback` in the next round.
+    /// Runs `callback` in the next round, in a copy of the present context. It cannot await. On a closed loop
+    /// it never runs: its handle is a cancelled one.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// get_running_loop()?.call_soon(move || said.send("eggs").unwrap());
+    /// assert!(heard.try_recv().is_err()); // not yet
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(heard.try_recv().unwrap(), "eggs");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
-        let handle = Handle::new(&self.core, callback);
-        self.core.push(handle.inner.clone());
+        self.schedule(Handle::new(&self.core, callback))
+    }
+
+    /// On a closed loop nothing runs any more: the handle says so.
+    fn schedule(&self, handle: Handle) -> Handle {
+        match self.core.closed.get() {
+            true => handle.cancel(),
+            false => self.core.push(handle.inner.clone()),
+        }
         handle
     }
 
-    /// Runs `callback` in the next round with `context` in force.
+    /// Runs `callback` in the next round with `context` in force; `loop.call_soon(callback,
+    /// context=context)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let context = coro_core::Context::new();
+    /// get_running_loop()?.call_soon_in(&context, || { USER.set("ada"); });
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn call_soon_in(&self, context: &Context, callback: impl FnOnce() + 'static) -> Handle {
-        let handle = Handle::with_context(&self.core, context.clone(), callback);
-        self.core.push(handle.inner.clone());
-        handle
+        self.schedule(Handle::with_context(&self.core, context.clone(), callback))
     }
 
     /// Runs `callback` when `delay` has passed.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event = std::rc::Rc::new(Event::new());
+    /// get_running_loop()?.call_later(secs(3), { let event = event.clone(); move || event.set() });
+    /// event.wait().co_await()?;
+    /// assert_eq!(get_running_loop()?.time(), secs(3));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
         self.call_at(self.time().saturating_add(delay), callback)
     }
 
     /// Runs `callback` at `when` by the loop's clock; a moment in the past means the next round.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// let timer = event_loop.call_at(event_loop.time() + secs(3), || ());
+    /// assert_eq!(timer.when(), secs(3));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn call_at(&self, when: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
         let handle = Handle::new(&self.core, callback);
+        if self.core.closed.get() {
+            handle.cancel();
+        }
         handle.inner.timer.set(true);
         self.core.push_timer(when, handle.inner.clone());
         TimerHandle { handle, when }
@@ -548,6 +829,16 @@ impl Handle {
     }
 
     /// The callback will not run, if it has not run yet.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let handle = get_running_loop()?.call_soon(|| unreachable!());
+    /// handle.cancel();
+    /// sleep(secs(1)).co_await()?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) {
         if self.inner.cancelled.replace(true) {
             return;
@@ -562,6 +853,17 @@ impl Handle {
     }
 
     /// Whether it was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let handle = get_running_loop()?.call_soon(|| ());
+    /// assert!(!handle.cancelled());
+    /// handle.cancel();
+    /// assert!(handle.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.inner.cancelled.get()
     }
@@ -592,16 +894,45 @@ pub struct TimerHandle {
 
 impl TimerHandle {
     /// When it runs, by the loop's clock.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert_eq!(get_running_loop()?.call_later(secs(5), || ()).when(), secs(5));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn when(&self) -> Duration {
         self.when
     }
 
     /// The callback will not run, if it has not run yet.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let timer = get_running_loop()?.call_later(secs(5), || unreachable!());
+    /// timer.cancel();
+    /// sleep(secs(10)).co_await()?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) {
         self.handle.cancel();
     }
 
     /// Whether it was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let timer = get_running_loop()?.call_later(secs(5), || ());
+    /// assert!(!timer.cancelled());
+    /// timer.cancel();
+    /// assert!(timer.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.handle.cancelled()
     }
@@ -637,7 +968,9 @@ pub(crate) fn running_core() -> Result<Rc<LoopCore>> {
 
 /// Marks `core` as this thread's running loop until the guard is dropped.
 pub(crate) fn enter_running(core: &Rc<LoopCore>) -> RunningGuard {
-    RunningGuard { before: RUNNING.replace(Some(Rc::clone(core))) }
+    // At the end of the thread there is no place to mark it any more.
+    let before = RUNNING.try_with(|running| running.replace(Some(Rc::clone(core))));
+    RunningGuard { before: before.unwrap_or_default() }
 }
 
 pub(crate) struct RunningGuard {
@@ -646,6 +979,7 @@ pub(crate) struct RunningGuard {
 
 impl Drop for RunningGuard {
     fn drop(&mut self) {
-        drop(RUNNING.replace(self.before.take()));
+        let own = RUNNING.try_with(|running| running.replace(self.before.take()));
+        drop(own);
     }
 }

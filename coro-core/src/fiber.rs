@@ -60,6 +60,19 @@ pub enum Awaited {
 
 impl Awaited {
     /// The future waited for, if it is one.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// use coro_core::{Awaited, Future, Step};
+    /// let future = Future::<u32>::new();
+    /// let mut waiting = coroutine({ let future = future.clone(); move || future.co_await() });
+    /// let Step::Suspended(awaited) = waiting.send(None)? else { unreachable!() };
+    /// assert!(awaited.future().unwrap().same(&future.any()));
+    /// assert!(Awaited::Yield.future().is_none());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn future(&self) -> Option<&AnyFuture> {
         match self {
             Self::Future(future) => Some(future),
@@ -79,6 +92,16 @@ impl fmt::Debug for Awaited {
 }
 
 /// What a driver sends back into a suspended coroutine; a task sends nothing.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::{Awaited, Sent, Step, suspend};
+/// let mut ask = coroutine(|| Ok(suspend(Awaited::Command(Box::new("?")))?.is_some()));
+/// ask.send(None)?;
+/// let answer: Sent = Some(Box::new(42));
+/// assert!(matches!(ask.send(answer)?, Step::Returned(true)));
+/// # Ok::<(), Error>(())
+/// ```
 pub type Sent = Option<Box<dyn Any>>;
 
 /// Who an await on this stack hands its wait to.

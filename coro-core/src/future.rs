@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use crate::context::Context;
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
-use crate::error::{Cancelled, Error, InvalidState, Result, RuntimeError};
+use crate::error::{Cancelled, Error, InvalidState, Result, RuntimeError, StopIteration, TypeError};
 use crate::events::{AnyFuture, EventLoop, ExceptionContext, LoopCore, Runnable, Waitable, running_core};
 use crate::fiber::Awaited;
 
@@ -110,6 +110,11 @@ impl<T> FutureState<T> {
         self.failure()
     }
 
+    /// Takes out everything that was to be told when it is done, to be dropped.
+    pub(crate) fn forget_callbacks(&self) -> impl Sized + use<T> {
+        self.callbacks.take()
+    }
+
     pub(crate) fn add_waiter(&self, waiter: Rc<dyn Runnable>) {
         match &self.core {
             _ if !self.is_done() => self.callbacks.borrow_mut().push(Callback::Waiter(waiter)),
@@ -177,6 +182,10 @@ pub(crate) trait FutureObject<T>: Waitable {
 /// A one-shot result that many can await; `asyncio.Future`. A clone is another handle on the same future.
 ///
 /// Awaiting it clones the result; [`once`](Self::once) gives an awaitable that takes it.
+///
+/// # Cancellation
+/// Cancelling the task that awaits it cancels the future as well, as in asyncio; a [`shield`](crate::shield)
+/// prevents that. Others who await it find it cancelled.
 ///
 /// ```
 /// use coro_core::{Future, prelude::*};
@@ -336,7 +345,18 @@ pub(crate) fn timer_future(core: &Rc<LoopCore>, when: std::time::Duration) -> Fu
 }
 
 impl<T: 'static> Future<T> {
-    /// A pending future of the running loop. Without one, it has failed with "no running event loop".
+    /// A pending future of the running loop; `loop.create_future()`. Without one, it has failed with "no
+    /// running event loop".
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// get_running_loop()?.call_soon({ let future = future.clone(); move || future.set_result(6).unwrap() });
+    /// assert_eq!(future.co_await()?, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[expect(clippy::new_without_default, reason = "a future belongs to the running loop")]
     pub fn new() -> Self {
         match running_core() {
@@ -369,35 +389,95 @@ impl<T: 'static> Future<T> {
     }
 
     /// This future without the type of its result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (number, text) = (coro_core::Future::<u32>::new(), coro_core::Future::<String>::new());
+    /// let both = [number.any(), text.any()]; // of one type
+    /// assert!(both.iter().all(|future| !future.done()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn any(&self) -> AnyFuture {
         AnyFuture(Rc::clone(&self.inner) as Rc<dyn Waitable>)
     }
 
     /// Whether it has a result, an exception, or was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// assert!(!future.done());
+    /// future.set_result(6)?;
+    /// assert!(future.done());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn done(&self) -> bool {
         self.state().is_done()
     }
 
     /// Whether it was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// future.cancel();
+    /// assert!(future.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.state().is_cancelled()
     }
 
-    /// Whether both handles are on the same future.
+    /// Whether both handles are on the same future; Python's `is`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// assert!(future.same(&future.clone()) && !future.same(&coro_core::Future::new()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn same(&self, other: &Future<T>) -> bool {
         Rc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The loop it belongs to; `None` if it was made without one.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// assert!(future.get_loop().unwrap().same(&get_running_loop()?));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_loop(&self) -> Option<EventLoop> {
         self.state().core().map(LoopCore::handle)
     }
 
-    /// Gives it its result.
+    /// Gives it its result. Those who wait go on in the next round.
     ///
     /// # Errors
     /// [`InvalidState`] "invalid state" if it is done; [`RuntimeError`] if it is a task, whose result comes from
     /// its coroutine.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::new();
+    /// future.set_result(6)?;
+    /// assert_eq!((&future).co_await()?, 6);
+    /// assert!(future.set_result(7).unwrap_err().is::<coro_core::InvalidState>());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_result(&self, value: T) -> Result<()> {
         self.check_no_task("set_result")?;
         self.settle(Status::Finished, Slot::Value(value))
@@ -408,12 +488,22 @@ impl<T: 'static> Future<T> {
     /// # Errors
     /// As [`set_result`](Self::set_result); and [`TypeError`](crate::TypeError) for a `StopIteration`, which would end the generator
     /// that awaits it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// future.set_exception(coro_core::ValueError::new("-1 eggs"))?;
+    /// assert!(future.co_await().unwrap_err().is::<coro_core::ValueError>());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_exception(&self, error: impl Into<Error>) -> Result<()> {
         self.check_no_task("set_exception")?;
         let error = error.into();
-        if error.is::<crate::StopIteration>() {
+        if error.is::<StopIteration>() {
             let message = "StopIteration interacts badly with generators and cannot be raised into a Future";
-            return Err(crate::TypeError::new(message).into());
+            return Err(TypeError::new(message).into());
         }
         self.settle_failed(error)
     }
@@ -469,6 +559,17 @@ impl<T: 'static> Future<T> {
     ///
     /// # Errors
     /// [`InvalidState`] "Exception is not set." while it is pending; [`Cancelled`] if it was cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// assert!(future.exception().is_err()); // nobody knows yet
+    /// future.set_exception(Error::msg("burnt"))?;
+    /// assert_eq!(future.exception()?.unwrap().to_string(), "burnt");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn exception(&self) -> Result<Option<Error>> {
         match self.state().retrieve() {
             _ if !self.done() => Err(InvalidState::new("Exception is not set.").into()),
@@ -477,10 +578,21 @@ impl<T: 'static> Future<T> {
         }
     }
 
-    /// The result, cloned.
+    /// The result, cloned, without waiting for it.
     ///
     /// # Errors
     /// The exception; [`Cancelled`]; [`InvalidState`] while it is pending, or if the result was taken.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok(6) }));
+    /// assert_eq!(task.result().unwrap_err().to_string(), "Result is not set.");
+    /// sleep(secs(2)).co_await()?;
+    /// assert_eq!(task.result()?, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn result(&self) -> Result<T>
     where
         T: Clone,
@@ -495,10 +607,21 @@ impl<T: 'static> Future<T> {
         }
     }
 
-    /// The result itself: later calls find that it was taken.
+    /// The result itself, without waiting for it: later calls find that it was taken.
     ///
     /// # Errors
     /// As [`result`](Self::result).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::new();
+    /// future.set_result(vec![1, 2])?;
+    /// assert_eq!(future.take_result()?, [1, 2]);
+    /// assert_eq!(future.take_result().unwrap_err().to_string(), "the result was taken");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn take_result(&self) -> Result<T> {
         let state = self.state();
         if let Some(error) = state.retrieve() {
@@ -534,6 +657,17 @@ impl<T: 'static> Future<T> {
     }
 
     /// An awaitable that takes the result, for results that cannot be cloned.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// struct Egg; // is no `Clone`
+    /// let future = coro_core::Future::new();
+    /// future.set_result(Egg)?;
+    /// let _egg: Egg = future.once().co_await()?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn once(&self) -> OnceFuture<T> {
         OnceFuture(self.clone())
     }
@@ -541,6 +675,20 @@ impl<T: 'static> Future<T> {
     /// Calls `callback` with this future when it is done: from the loop, in the next round.
     ///
     /// The number it gives is for [`remove_done_callback`](Self::remove_done_callback).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// let future = coro_core::Future::new();
+    /// future.add_done_callback(move |future| said.send(future.result().unwrap()).unwrap());
+    /// future.set_result(6)?;
+    /// assert!(heard.try_recv().is_err()); // in the next round
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(heard.try_recv().unwrap(), 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
     where
@@ -549,7 +697,22 @@ impl<T: 'static> Future<T> {
         self.add_done_callback_in(&Context::current().copy(), callback)
     }
 
-    /// As [`add_done_callback`](Self::add_done_callback), with `context` in force during the call.
+    /// As [`add_done_callback`](Self::add_done_callback), with `context` in force during the call;
+    /// `context=context`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let context = coro_core::Context::new();
+    /// let future = coro_core::Future::new();
+    /// future.add_done_callback_in(&context, |_| { USER.set("ada"); });
+    /// future.set_result(6)?;
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn add_done_callback_in<F>(&self, context: &Context, callback: F) -> CallbackId
     where
@@ -583,6 +746,16 @@ impl<T: 'static> Future<T> {
     }
 
     /// Takes back a callback that has not been scheduled yet. Gives how many that were: one or none.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// let id = future.add_done_callback(|_| unreachable!());
+    /// assert_eq!((future.remove_done_callback(id), future.remove_done_callback(id)), (1, 0));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         let mut callbacks = self.state().callbacks.borrow_mut();
         let found =
@@ -608,6 +781,16 @@ impl<T: 'static> Future<T> {
     }
 
     /// As [`cancel`](Self::cancel), with a message for the [`Cancelled`]; `future.cancel(msg)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// future.cancel_with("too late");
+    /// assert_eq!(future.co_await().unwrap_err().to_string(), "too late");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel_with(&self, message: impl Into<String>) -> bool {
         Rc::clone(&self.inner).cancel(Some(message.into()))
     }
@@ -629,7 +812,17 @@ pub(crate) fn callback_name<F>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-/// What takes a done callback back.
+/// What takes a done callback back: [`Future::remove_done_callback`].
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let future = coro_core::Future::<u32>::new();
+/// let id: coro_core::CallbackId = future.add_done_callback(|_| unreachable!());
+/// assert_eq!(future.remove_done_callback(id), 1);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallbackId(u64);
 
@@ -675,6 +868,9 @@ impl<T: Clone + 'static> Awaitable for &Future<T> {
 /// A future whose one awaiter takes the result: what `gather`, `shield` and `run_in_executor` give.
 ///
 /// It is a [`Future`] in all else. Dropping it does not stop what it waits for.
+///
+/// # Cancellation
+/// As [`Future`]. What stands behind it is cancelled then, but for a [`shield`](crate::shield).
 ///
 /// ```
 /// use coro_core::prelude::*;

@@ -58,6 +58,17 @@ pub enum GeneratorState<Y, R> {
 /// The inside of a generator: its body yields through this.
 ///
 /// It is `&Yielder` everywhere: the value belongs to the stack of the generator.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::{Yielder, generator};
+/// fn count(y: &Yielder<u32>) -> Result<&'static str> { // any function may yield through it
+///     for n in 0..3 { y.yield_(n)?; }
+///     Ok("done")
+/// }
+/// assert_eq!(generator(count).collect::<Result<Vec<_>>>()?, [0, 1, 2]);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Yielder<Y, S = ()> {
     suspender: *const Suspender<Result<S>, Y>,
 }
@@ -153,7 +164,9 @@ impl<Y, S, R, F> Drop for Core<Y, S, R, F> {
         let Err(why) = fiber.unwind() else { return };
         if self.pinned {
             // What is on the stack may have lent what it borrows, to a thread say, and would never take it back.
-            report::error(format_args!("generator '{name}' borrows from its caller and cannot end: {why}: aborting"));
+            report::error(format_args!(
+                "generator '{name}' borrows from its caller and cannot end: {why}: aborting"
+            ));
             std::process::abort();
         }
         report::error(format_args!("the stack of generator '{name}' was leaked: {why}"));
@@ -306,6 +319,14 @@ where
     F: FnOnce(&Yielder<Y, S>) -> Result<R>,
 {
     /// A generator whose name and place are known.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Definition, Yielder};
+    /// static COUNT: Definition = Definition::new("count", file!(), line!());
+    /// let count = Generator::named(&COUNT, |y: &Yielder<u32>| y.yield_(1));
+    /// assert_eq!(count.name(), "count");
+    /// ```
     pub fn named(definition: &'static Definition, body: F) -> Self {
         Self::with_origin(Origin::Function(definition), body)
     }
@@ -325,6 +346,14 @@ where
     /// Address space for its stack, in bytes; 256 KiB if nothing is said.
     ///
     /// A size that no stack can have is an error of the first step.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let deep = |y: &coro_core::Yielder<usize>| y.yield_(std::hint::black_box([0_u8; 512 * 1024]).len());
+    /// let mut deep = coro_core::generator(deep).stack_size(1 << 20);
+    /// assert_eq!(deep.start()?, GeneratorState::Yielded(512 * 1024));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.core.stack_size = bytes;
@@ -332,18 +361,46 @@ where
     }
 
     /// Where it is in its life; `inspect.getgeneratorstate`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::FrameState;
+    /// let mut one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1));
+    /// assert_eq!(one.state(), FrameState::Created);
+    /// one.start()?;
+    /// one.close()?;
+    /// assert_eq!(one.state(), FrameState::Closed);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn state(&self) -> FrameState {
         self.core.state
     }
 
-    /// The name of the function it was made by.
+    /// The name of the function it was made by; `__name__`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     fn count() yields u32 { yield!(1); }
+    /// }
+    /// assert_eq!(count().name(), "count");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.core.origin.name()
     }
 
-    /// What it returned, once it has been run to its end as an iterator.
+    /// What it returned, once it has been run to its end as an iterator; the value of Python's
+    /// `StopIteration`.
     ///
     /// [`send`](Self::send) and [`start`](Self::start) hand the value over instead, as `Returned`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut one = coro_core::generator(|y: &coro_core::Yielder<u32>| { y.yield_(1)?; Ok("end") });
+    /// for number in &mut one { assert_eq!(number?, 1); }
+    /// assert_eq!(one.returned(), Some(&"end"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn returned(&self) -> Option<&R> {
         self.returned.as_ref()
     }
@@ -399,6 +456,17 @@ macro_rules! steps {
         ///
         /// # Errors
         /// What it raises; [`RuntimeError`] if it has started already; [`StopIteration`] if it has ended.
+        ///
+        /// # Panics
+        /// With the panic of the generator, which has ended then.
+        ///
+        /// ```
+        /// # use coro_core::prelude::*;
+        /// let mut one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1));
+        /// assert_eq!(one.start()?, GeneratorState::Yielded(1));
+        /// assert!(one.start().is_err()); // has started
+        /// # Ok::<(), Error>(())
+        /// ```
         pub fn start(&mut self) -> Result<GeneratorState<Y, R>> {
             let $generator = self;
             $steps.start()
@@ -408,6 +476,18 @@ macro_rules! steps {
         ///
         /// # Errors
         /// What it raises; [`TypeError`] if it has not started (`S = ()` starts it); [`StopIteration`] if it has ended.
+        ///
+        /// # Panics
+        /// As [`start`](Self::start).
+        ///
+        /// ```
+        /// # use coro_core::prelude::*;
+        /// let mut echo = coro_core::generator(|y: &coro_core::Yielder<&str, u32>| y.yield_("ready"));
+        /// assert_eq!(echo.start()?, GeneratorState::Yielded("ready"));
+        /// assert_eq!(echo.send(7)?, GeneratorState::Returned(7));
+        /// assert!(echo.send(8).unwrap_err().is::<coro_core::StopIteration>());
+        /// # Ok::<(), Error>(())
+        /// ```
         pub fn send(&mut self, value: S) -> Result<GeneratorState<Y, R>> {
             let $generator = self;
             $steps.send(value)
@@ -417,6 +497,18 @@ macro_rules! steps {
         ///
         /// # Errors
         /// `error` itself if the generator does not catch it, or what it raises instead.
+        ///
+        /// # Panics
+        /// As [`start`](Self::start).
+        ///
+        /// ```
+        /// # use coro_core::prelude::*;
+        /// let patient = |y: &coro_core::Yielder<u32>| Ok(y.yield_(1).unwrap_err().to_string());
+        /// let mut patient = coro_core::generator(patient);
+        /// patient.start()?;
+        /// assert_eq!(patient.throw(Error::msg("burnt"))?, GeneratorState::Returned("burnt".to_owned()));
+        /// # Ok::<(), Error>(())
+        /// ```
         pub fn throw(&mut self, error: Error) -> Result<GeneratorState<Y, R>> {
             let $generator = self;
             $steps.throw(error)
@@ -426,6 +518,22 @@ macro_rules! steps {
         ///
         /// # Errors
         /// What it raises instead; [`RuntimeError`] "generator ignored GeneratorExit" if it yields.
+        ///
+        /// # Panics
+        /// As [`start`](Self::start).
+        ///
+        /// ```
+        /// # use coro_core::prelude::*;
+        /// let tidy = |y: &coro_core::Yielder<u32>| {
+        ///     let ended = y.yield_(1).unwrap_err();
+        ///     Ok(ended.is::<GeneratorExit>())
+        /// };
+        /// let mut tidy = coro_core::generator(tidy);
+        /// tidy.start()?;
+        /// assert_eq!(tidy.close()?, Some(true));
+        /// assert_eq!(tidy.close()?, None); // closing twice is fine
+        /// # Ok::<(), Error>(())
+        /// ```
         pub fn close(&mut self) -> Result<Option<R>> {
             let $generator = self;
             $steps.close()
@@ -435,7 +543,7 @@ macro_rules! steps {
 
 impl<Y: 'static, S: 'static, R: 'static, F> Generator<Y, S, R, F>
 where
-    F: FnOnce(&Yielder<Y, S>) -> Result<R> + 'static,
+    F: FnOnce(&Yielder<Y, S>) -> Result<R> + 'static, // one that borrows runs within `lend`
 {
     steps!(this => this.core);
 
@@ -508,6 +616,18 @@ where
 }
 
 /// A generator lent to a closure by [`Generator::lend`]: it may borrow, since it cannot be taken away.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// let text = String::from("eggs");
+/// let letters = coro_core::generator(|y: &coro_core::Yielder<char>| {
+///     for letter in text.chars() { y.yield_(letter)?; }
+///     Ok(())
+/// });
+/// let first = letters.lend(|mut letters| letters.start())?;
+/// assert_eq!(first, GeneratorState::Yielded('e'));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Lent<'g, Y, S, R> {
     steps: &'g mut dyn Steps<Y, S, R>,
 }
@@ -516,6 +636,19 @@ impl<Y, S, R> Lent<'_, Y, S, R> {
     steps!(this => this.steps);
 
     /// Where it is in its life.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::FrameState;
+    /// let one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1));
+    /// one.lend(|mut one| {
+    ///     assert_eq!(one.state(), FrameState::Created);
+    ///     one.start()?;
+    ///     assert_eq!(one.state(), FrameState::Suspended);
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn state(&self) -> FrameState {
         self.steps.state()
     }
@@ -541,6 +674,22 @@ type BoxedSteps<Y, S, R> = Box<dyn Steps<Y, S, R>>;
 /// A generator that several hold; made by [`Generator::shared`].
 ///
 /// Stepping it while it runs is the error [`ValueError`] "generator already executing".
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use std::{cell::RefCell, rc::Rc};
+/// let me: Rc<RefCell<Option<coro_core::SharedGenerator<u32, (), ()>>>> = Rc::default();
+/// let inside = Rc::clone(&me);
+/// let one = coro_core::generator(move |y: &coro_core::Yielder<u32>| {
+///     let error = inside.take().unwrap().start().unwrap_err();
+///     assert_eq!(error.to_string(), "generator already executing");
+///     y.yield_(1)
+/// });
+/// let one = one.shared();
+/// me.replace(Some(one.clone()));
+/// assert_eq!(one.start()?, GeneratorState::Yielded(1));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct SharedGenerator<Y, S, R> {
     inner: Rc<Shared<Y, S, R>>,
 }
@@ -581,6 +730,16 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     }
 
     /// Where it is in its life.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::FrameState;
+    /// let one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1)).shared();
+    /// assert_eq!(one.state(), FrameState::Created);
+    /// one.start()?;
+    /// assert_eq!(one.clone().state(), FrameState::Suspended);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn state(&self) -> FrameState {
         self.inner.state.get()
     }
@@ -589,6 +748,13 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     ///
     /// # Errors
     /// As there; and [`ValueError`] while it runs.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1)).shared();
+    /// assert_eq!(one.start()?, GeneratorState::Yielded(1));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn start(&self) -> Result<GeneratorState<Y, R>> {
         self.step(|steps| steps.start())
     }
@@ -597,6 +763,14 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     ///
     /// # Errors
     /// As there; and [`ValueError`] while it runs.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let echo = coro_core::generator(|y: &coro_core::Yielder<u32, u32>| y.yield_(1)).shared();
+    /// echo.start()?;
+    /// assert_eq!(echo.clone().send(7)?, GeneratorState::Returned(7));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn send(&self, value: S) -> Result<GeneratorState<Y, R>> {
         self.step(|steps| steps.send(value))
     }
@@ -605,6 +779,14 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     ///
     /// # Errors
     /// As there; and [`ValueError`] while it runs.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1)).shared();
+    /// one.start()?;
+    /// assert_eq!(one.throw(Error::msg("burnt")).unwrap_err().to_string(), "burnt");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn throw(&self, error: Error) -> Result<GeneratorState<Y, R>> {
         self.step(|steps| steps.throw(error))
     }
@@ -613,6 +795,15 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     ///
     /// # Errors
     /// As there; and [`ValueError`] while it runs.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let one = coro_core::generator(|y: &coro_core::Yielder<u32>| y.yield_(1)).shared();
+    /// one.start()?;
+    /// assert_eq!(one.close()?, None);
+    /// assert_eq!(one.state(), coro_core::FrameState::Closed);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&self) -> Result<Option<R>> {
         self.step(|steps| steps.close())
     }

@@ -41,6 +41,7 @@
 //! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`] |
 //! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`] |
 //! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
+//! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
 //! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
 
@@ -64,7 +65,10 @@ mod events;
 mod fiber;
 mod future;
 mod generator;
+mod queue;
 mod reactor;
+#[allow(missing_docs)]
+mod reflect;
 mod report;
 mod runner;
 mod signal;
@@ -80,7 +84,7 @@ mod waker;
 pub use async_context::{AsyncContextManager, ContextManager, context_manager};
 pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
 pub use combinators::{
-    AsFuture, Gathered, IntoGather, Iterated, ReturnWhen, Sleep, Timeout, Wait, WaitFor, gather,
+    AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep, Timeout, Wait, WaitFor, as_completed, interval, race, gather,
     gather_return_exceptions, millis, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
 };
 pub use compat::AsStdFuture;
@@ -91,7 +95,7 @@ pub use coroutine::{
 };
 pub use definition::Definition;
 pub use error::{
-    Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, Result,
+    BrokenBarrier, QueueEmpty, QueueFull, QueueShutDown, Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, Result,
     RuntimeError, StopAsyncIteration, StopIteration, TypeError, ValueError,
 };
 pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
@@ -101,7 +105,8 @@ pub use future::{CallbackId, Future, OnceFuture};
 pub use generator::{FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator};
 pub use report::TARGET as REPORT_TARGET;
 pub use runner::{RunBuilder, Runner, run};
-pub use sync::{Acquire, BoundedSemaphore, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore};
+pub use queue::{BaseQueue, Fifo, Get, Lifo, LifoQueue, Priority, PriorityQueue, Put, Queue, Storage};
+pub use sync::{Barrier, BarrierWait, Condition, ConditionGuard, ConditionLocking, ConditionWait, ConditionWaitFor, Acquire, BoundedSemaphore, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore};
 pub use task::{
     AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task,
     ensure_future,
@@ -112,11 +117,18 @@ pub use thread::{ToThread, to_thread};
 /// What most programs need: `use coro_core::prelude::*;`.
 ///
 /// It does not export [`Future`], since std's prelude has a trait of that name.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// let eggs = coro_core::run(coroutine(|| gather((1..=2).map(|n| coroutine(move || Ok(n)))).co_await()))?;
+/// assert_eq!(eggs, [1, 2]);
+/// # Ok::<(), Error>(())
+/// ```
 pub mod prelude {
     pub use crate::{
         AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator,
-        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, async_fn,
-        cleanup, context_manager, coroutine, create_task, gather, get_running_loop, millis, raise, secs,
+        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, Timeout, async_fn,
+        cleanup, context_manager, coroutine, create_task, gather, gather_return_exceptions, get_running_loop, millis, raise, secs,
         shield, sleep, stackful, timeout, to_thread, wait_for,
     };
     pub use std::time::Duration;

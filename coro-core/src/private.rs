@@ -7,6 +7,7 @@ use std::process::{ExitCode, Termination};
 
 pub use crate::coroutine::Body;
 pub use crate::definition::Definition;
+pub use crate::reflect::{IsAsyncGenerator, IsAwaitable, IsCoroutine, IsFuture, IsGenerator, Otherwise};
 
 use crate::async_context::{AsyncContextManager, ContextManager};
 use crate::async_iter::{AsyncGenerator, AsyncIterator};
@@ -72,13 +73,35 @@ impl Failed<Box<dyn std::error::Error>> {
     }
 }
 
+/// What can be raised: all that converts into an [`Error`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be raised",
+    label = "this is no error",
+    note = "an error is a type that implements `std::error::Error + Send + Sync + 'static`; to raise a text, write `raise!(\"no eggs\")`"
+)]
+pub trait Raise {
+    #[track_caller]
+    fn raised(self) -> Error;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E> Raise for E
+where
+    Error: From<E>,
+{
+    #[track_caller]
+    fn raised(self) -> Error {
+        Error::from(self)
+    }
+}
+
 /// The errors of all other types. The bound is on the method, so that rustc speaks of the error and not of `Failed`.
 pub trait IntoError {
     type Source;
     #[track_caller]
     fn into_error(self) -> Error
     where
-        Error: From<Self::Source>;
+        Self::Source: Raise;
 }
 
 impl<E> IntoError for Failed<E> {
@@ -87,9 +110,9 @@ impl<E> IntoError for Failed<E> {
     #[track_caller]
     fn into_error(self) -> Error
     where
-        Error: From<E>,
+        E: Raise,
     {
-        Error::from(self.0)
+        self.0.raised()
     }
 }
 
@@ -158,17 +181,27 @@ pub fn run_body<R>(body: impl FnOnce() -> Result<Flow<R>>) -> BodyResult<R> {
     BodyResult(catch_unwind(AssertUnwindSafe(body)))
 }
 
-fn leave<R>(result: BodyResult<R>, aexit: impl FnOnce(Option<&Error>) -> Result<bool>) -> Result<Flow<R>> {
+/// How the manager in a frame is left.
+pub type Exit<M> = fn(&mut InFrame<M>, Option<&Error>) -> Result<bool>;
+
+/// What entering gives: the value for the block, and the way to leave.
+pub type Entered<M> = (<M as AsyncContextManager>::Value, Exit<M>);
+
+/// Leaves what was entered; `exit` came from its `enter`.
+///
+/// # Errors
+/// What the body raised, unless it is swallowed; what goes wrong while leaving.
+pub fn exit<M, R>(manager: &mut InFrame<M>, exit: Exit<M>, result: BodyResult<R>) -> Result<Flow<R>> {
     match result.0 {
-        Ok(Ok(flow)) => aexit(None).map(|_| flow),
-        Ok(Err(error)) => match aexit(Some(&error))? {
+        Ok(Ok(flow)) => exit(manager, None).map(|_| flow),
+        Ok(Err(error)) => match exit(manager, Some(&error))? {
             true => Ok(Flow::Through),
             false => Err(error),
         },
         Err(payload) => {
             unwind::pass_on(&*payload);
             let error = Error::new(Panicked::new(payload));
-            let swallowed = aexit(Some(&error));
+            let swallowed = exit(manager, Some(&error));
             // A panic is no exception: the manager has cleaned up, and cannot swallow it.
             let payload = error.downcast_ref::<Panicked>().and_then(Panicked::take_payload);
             drop(swallowed);
@@ -181,23 +214,17 @@ impl<Y, F> InFrame<ContextManager<Y, F>>
 where
     F: FnOnce(&Yielder<Y>) -> Result<()>,
 {
-    pub fn enter(&mut self) -> Result<Y> {
+    pub fn enter(&mut self) -> Result<(Y, Exit<ContextManager<Y, F>>)> {
         self.0.pin();
-        self.0.enter_borrowed()
-    }
-
-    pub fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>> {
-        leave(result, |error| self.0.exit_borrowed(error))
+        Ok((self.0.enter_borrowed()?, |manager, error| manager.0.exit_borrowed(error)))
     }
 }
 
-/// Entering and leaving everything else that `async with` takes; bounds as at [`AsyncSource`].
+/// Entering everything else that `async with` takes; the bound is as at [`AsyncSource`]. The way to leave it
+/// is a value, so that nothing but `enter` asks for the bound: rustc then speaks once.
 pub trait ManagedSource {
     type Source;
-    fn enter(&mut self) -> Result<<Self::Source as AsyncContextManager>::Value>
-    where
-        Self::Source: AsyncContextManager;
-    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>
+    fn enter(&mut self) -> Result<Entered<Self::Source>>
     where
         Self::Source: AsyncContextManager;
 }
@@ -205,18 +232,11 @@ pub trait ManagedSource {
 impl<M> ManagedSource for InFrame<M> {
     type Source = M;
 
-    fn enter(&mut self) -> Result<M::Value>
+    fn enter(&mut self) -> Result<Entered<M>>
     where
         M: AsyncContextManager,
     {
-        self.0.aenter()
-    }
-
-    fn exit<R>(&mut self, result: BodyResult<R>) -> Result<Flow<R>>
-    where
-        M: AsyncContextManager,
-    {
-        leave(result, |error| self.0.aexit(error))
+        Ok((self.0.aenter()?, |manager, error| manager.0.aexit(error)))
     }
 }
 

@@ -8,7 +8,12 @@ use std::sync::OnceLock;
 
 use crate::error::Error;
 
-/// The `tracing` target of every report of this library.
+/// The `tracing` target of every report of this library; Python's logger `asyncio`.
+///
+/// ```
+/// // In a filter of tracing-subscriber: `coro=debug`.
+/// assert_eq!(coro_core::REPORT_TARGET, "coro");
+/// ```
 pub const TARGET: &str = "coro";
 
 /// Runs a report where nothing may suspend: a subscriber that awaits would do it in the middle of a destructor, and

@@ -5,13 +5,14 @@
 #![allow(unsafe_code)] // keeps the promise of `spawn_borrowed`
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::context::Context;
 use crate::coroutine::Awaitable;
 use crate::error::{KeyboardInterrupt, Result, RuntimeError};
-use crate::event_loop::{Deadlock, LoopBuilder, run_loop, unpanic};
+use crate::event_loop::{Deadlock, LoopBuilder, check_may_run, run_loop, unpanic};
 use crate::events::{EventLoop, ExceptionContext, LoopCore, Runnable, running_core};
 use crate::fiber::Open;
 use crate::report;
@@ -74,11 +75,26 @@ impl Default for RunBuilder {
 
 impl RunBuilder {
     /// As [`run`] does it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// assert_eq!(coro_core::RunBuilder::new().run(coroutine(|| Ok(6)))?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The loop to run on.
+    /// The loop to run on; `asyncio.run(main, loop_factory=…)`. It replaces what was said of the loop before.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{LoopBuilder, RunBuilder};
+    /// let sunday = LoopBuilder::new().virtual_clock_from(secs(60));
+    /// let time = coroutine(|| Ok(get_running_loop()?.time()));
+    /// assert_eq!(RunBuilder::new().event_loop(sunday).run(time)?, secs(60));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn event_loop(mut self, builder: LoopBuilder) -> Self {
         self.builder = builder;
@@ -86,6 +102,12 @@ impl RunBuilder {
     }
 
     /// As [`LoopBuilder::virtual_clock`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// coro_core::RunBuilder::new().virtual_clock().run(sleep(secs(3600)))?; // takes no time
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn virtual_clock(mut self) -> Self {
         self.builder = self.builder.virtual_clock();
@@ -93,6 +115,13 @@ impl RunBuilder {
     }
 
     /// As [`LoopBuilder::debug`]; `asyncio.run(main, debug=True)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let debug = coroutine(|| Ok(get_running_loop()?.get_debug()));
+    /// assert!(coro_core::RunBuilder::new().debug(true).run(debug)?);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn debug(mut self, on: bool) -> Self {
         self.builder = self.builder.debug(on);
@@ -100,6 +129,13 @@ impl RunBuilder {
     }
 
     /// As [`LoopBuilder::stack_size`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
+    /// assert_eq!(coro_core::RunBuilder::new().stack_size(1 << 20).run(deep)?, 512 * 1024);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.builder = self.builder.stack_size(bytes);
@@ -107,6 +143,16 @@ impl RunBuilder {
     }
 
     /// As [`LoopBuilder::seed`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// // A test that tries orders in which the tasks might come:
+    /// for seed in 0..10 {
+    ///     let main = coroutine(|| gather((1..=3).map(|n| coroutine(move || Ok(n)))).co_await());
+    ///     assert_eq!(coro_core::RunBuilder::new().seed(seed).run(main)?, [1, 2, 3]);
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.builder = self.builder.seed(seed);
@@ -114,6 +160,13 @@ impl RunBuilder {
     }
 
     /// Whether Ctrl-C cancels `main`; only where the main thread of the program runs it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// // A Ctrl-C does what it does without this library: it ends the process, say.
+    /// coro_core::RunBuilder::new().handle_interrupts(false).run(sleep(millis(1)))?;
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn handle_interrupts(mut self, on: bool) -> Self {
         self.handle_interrupts = on;
@@ -124,11 +177,23 @@ impl RunBuilder {
     ///
     /// # Errors
     /// As [`run`]; [`StackError`](crate::stack::StackError) for a stack size that cannot be.
+    ///
+    /// # Panics
+    /// As [`run`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let name = String::from("world"); // borrowed by main
+    /// let main = coroutine(|| { sleep(secs(60)).co_await()?; Ok(name.len()) });
+    /// assert_eq!(coro_core::RunBuilder::new().virtual_clock().run(main)?, 5);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn run<A: Awaitable>(self, main: A) -> Result<A::Output> {
         let mut runner = Runner::with(self);
-        let result = runner.run_as("run()", main);
+        // A panic of main is an exception like others: what main leaves behind is ended in good order first.
+        let result = catch_unwind(AssertUnwindSafe(|| runner.run_as("run()", main)));
         let closed = runner.close();
-        let value = result?;
+        let value = result.unwrap_or_else(|payload| resume_unwind(payload))?;
         closed.map(|()| value)
     }
 }
@@ -169,11 +234,28 @@ impl Default for Runner {
 
 impl Runner {
     /// A runner; its loop is made when it is needed first.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut runner = coro_core::Runner::new();
+    /// assert_eq!(runner.run(coroutine(|| Ok(6)))?, 6);
+    /// runner.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::with(RunBuilder::new())
     }
 
     /// A runner whose loop is made as `builder` says.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{RunBuilder, Runner};
+    /// let mut runner = Runner::with(RunBuilder::new().virtual_clock());
+    /// runner.run(sleep(secs(3600)))?; // takes no time
+    /// runner.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn with(builder: RunBuilder) -> Self {
         Self { builder, state: State::Created }
     }
@@ -189,26 +271,63 @@ impl Runner {
         }
     }
 
-    /// Its loop.
+    /// Its loop; it is made by the first call, if no [`run`](Self::run) came before.
     ///
     /// # Errors
     /// [`RuntimeError`] "Runner is closed"; what making the loop raises.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut runner = coro_core::Runner::new();
+    /// let event_loop = runner.get_loop()?;
+    /// let task = event_loop.create_task(coroutine(|| Ok(6)));
+    /// assert_eq!(runner.run(task)?, 6);
+    /// runner.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn get_loop(&mut self) -> Result<EventLoop> {
         self.ready().map(|(event_loop, _)| event_loop)
     }
 
-    /// Runs `main` to its end, in the runner's context.
+    /// Runs `main` to its end, in the runner's context. Other tasks stay, and go on in the next run.
     ///
     /// # Errors
     /// As [`run`]; [`RuntimeError`] "Runner is closed".
+    ///
+    /// # Panics
+    /// With the panic of `main`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// static EGGS: coro_core::ContextVar<u32> = coro_core::ContextVar::new("eggs");
+    /// let mut runner = coro_core::Runner::new();
+    /// runner.run(coroutine(|| { EGGS.set(6); Ok(()) }))?;
+    /// assert_eq!(runner.run(coroutine(|| EGGS.get()))?, 6); // the same context
+    /// runner.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn run<A: Awaitable>(&mut self, main: A) -> Result<A::Output> {
         self.run_as("Runner.run()", main)
     }
 
-    /// Runs `main` to its end, in `context`.
+    /// Runs `main` to its end, in `context`; `runner.run(main, context=context)`.
     ///
     /// # Errors
     /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// With the panic of `main`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// static EGGS: coro_core::ContextVar<u32> = coro_core::ContextVar::new("eggs");
+    /// let context = coro_core::Context::new();
+    /// let mut runner = coro_core::Runner::new();
+    /// runner.run_in(&context, coroutine(|| { EGGS.set(6); Ok(()) }))?;
+    /// assert_eq!(context.get(&EGGS), Some(6));
+    /// runner.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn run_in<A: Awaitable>(&mut self, context: &Context, main: A) -> Result<A::Output> {
         self.run_main("Runner.run()", Some(context.clone()), main)
     }
@@ -225,6 +344,7 @@ impl Runner {
             }
             Err(_) => self.ready(),
         };
+        let ready = ready.and_then(|ready| check_may_run(&ready.0.core).map(|()| ready));
         let (event_loop, own_context) = match ready {
             Ok(ready) => ready,
             Err(error) => {
@@ -241,12 +361,39 @@ impl Runner {
     ///
     /// # Errors
     /// [`RuntimeError`] while a loop runs on this thread.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut runner = coro_core::Runner::new();
+    /// let nap = runner.run(coroutine(|| Ok(create_task(sleep(secs(3600))))))?;
+    /// runner.close()?;
+    /// assert!(nap.cancelled());
+    /// assert_eq!(runner.run(coroutine(|| Ok(1))).unwrap_err().to_string(), "Runner is closed");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&mut self) -> Result<()> {
+        if let (State::Ready { .. }, Ok(_)) = (&self.state, running_core()) {
+            return Err(RuntimeError::new("Runner.close() cannot be called from a running event loop").into());
+        }
         let State::Ready { event_loop, .. } = std::mem::replace(&mut self.state, State::Closed) else {
             return Ok(());
         };
-        let ended = cancel_all(&event_loop.core).and_then(|()| finish_jobs(&event_loop.core));
+        let core = &event_loop.core;
+        let ended = match core.closed.get() {
+            true => Ok(()),
+            false => check_may_run(core).and_then(|()| cancel_all(core)).and_then(|()| finish_jobs(core)),
+        };
         event_loop.close().and(ended)
+    }
+}
+
+impl Drop for Runner {
+    /// Closes the loop by force, also where a task that is parked on it holds a handle of the loop.
+    fn drop(&mut self) {
+        let State::Ready { event_loop, .. } = &self.state else { return };
+        if let Err(error) = event_loop.close() {
+            report::error(format_args!("the loop of a runner could not be closed: {error}"));
+        }
     }
 }
 

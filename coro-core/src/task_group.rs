@@ -25,6 +25,13 @@ use crate::task::{AnyTask, Borrowers, Task, TaskBuilder, current_task, spawn_bor
 
 /// A group of tasks that ends as a whole; `asyncio.TaskGroup`. A clone is another handle on the same group.
 ///
+/// # Errors
+/// The block raises an [`ErrorGroup`] of what the tasks raised, and itself; the other tasks are cancelled
+/// first. Entering is a [`RuntimeError`] outside a task, and for a group that was entered before.
+///
+/// # Cancellation
+/// The tasks are cancelled, and waited for; then the cancellation goes on, unless there are errors.
+///
 /// ```
 /// use coro_core::prelude::*;
 ///
@@ -176,7 +183,9 @@ impl Group {
         while !self.tasks.borrow().is_empty() && !fiber::is_unwinding() {
             let core = self.core.borrow().clone();
             let (Some(core), true) = (core, has_driver()) else {
-                return Err(RuntimeError::new(format!("nothing can wait for the tasks of {self:?} here")).into());
+                return Err(
+                    RuntimeError::new(format!("nothing can wait for the tasks of {self:?} here")).into()
+                );
             };
             let all_done = Future::on(core);
             *self.all_done.borrow_mut() = Some(all_done.clone());
@@ -236,6 +245,19 @@ impl Debug for TaskGroup {
 
 impl TaskGroup {
     /// A group for `async with`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn program() {
+    ///         async with TaskGroup::new() as group {
+    ///             group.create_task(sleep(millis(1)));
+    ///         } // it is done here
+    ///     }
+    /// }
+    /// coro_core::run(program())?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -244,6 +266,27 @@ impl TaskGroup {
     ///
     /// A group that was not entered, has ended or is ending gives a task that has failed already; `awaitable` is
     /// closed then.
+    ///
+    /// # Cancellation
+    /// Of the task alone: the group goes on. Of the one who holds the group open: its tasks are cancelled
+    /// with it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn program() -> u32 {
+    ///         let mut task = None;
+    ///         async with TaskGroup::new() as group {
+    ///             task = Some(group.create_task(coroutine(|| Ok(6))));
+    ///         }
+    ///         task.unwrap().result()?
+    ///     }
+    /// }
+    /// assert_eq!(coro_core::run(program())?, 6);
+    /// let outside = TaskGroup::new().create_task(coroutine(|| Ok(6)));
+    /// assert!(outside.result().unwrap_err().is::<coro_core::RuntimeError>());
+    /// # Ok::<(), Error>(())
+    /// ```
     #[track_caller]
     pub fn create_task<A>(&self, awaitable: A) -> Task<A::Output>
     where
@@ -254,6 +297,21 @@ impl TaskGroup {
     }
 
     /// As [`create_task`](Self::create_task), with a name, a context or a stack size.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::TaskBuilder;
+    /// async_fn! {
+    ///     async fn program() {
+    ///         async with TaskGroup::new() as group {
+    ///             let task = group.create_task_with(TaskBuilder::new().name("cook"), sleep(millis(1)));
+    ///             assert_eq!(task.get_name(), "cook");
+    ///         }
+    ///     }
+    /// }
+    /// coro_core::run(program())?;
+    /// # Ok::<(), Error>(())
+    /// ```
     #[track_caller]
     pub fn create_task_with<A>(&self, builder: TaskBuilder, awaitable: A) -> Task<A::Output>
     where
@@ -365,6 +423,20 @@ impl Drop for AbortWithBorrowers<'_> {
 }
 
 /// A group whose tasks may borrow, inside [`TaskGroup::scope`].
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// use coro_core::Scope;
+/// fn add<'s>(group: &'s Scope<'s, '_>, sum: &'s std::cell::Cell<u32>, n: u32) {
+///     group.create_task(coroutine(move || Ok(sum.set(sum.get() + n))));
+/// }
+/// let sum = std::cell::Cell::new(0); // borrowed by the tasks
+/// TaskGroup::scope(|group| { add(group, &sum, 1); add(group, &sum, 2); Ok(()) })?;
+/// assert_eq!(sum.get(), 3);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct Scope<'s, 'env: 's> {
     group: TaskGroup,
     borrowers: Borrowers,
@@ -374,17 +446,41 @@ pub struct Scope<'s, 'env: 's> {
 }
 
 impl<'s> Scope<'s, '_> {
-    /// Runs `awaitable`, which may borrow from the frames around the scope, as a task.
+    /// Runs `awaitable`, which may borrow from the frames around the scope, as a task. In a scope that is
+    /// being cancelled it has failed already.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let text = String::from("eggs"); // borrowed by the task
+    /// let length = TaskGroup::scope(|group| group.create_task(coroutine(|| Ok(text.len()))).co_await())?;
+    /// assert_eq!(length, 4);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn create_task<A>(&'s self, awaitable: A) -> ScopedTask<'s, A::Output>
     where
-        A: Awaitable + 's,
+        A: Awaitable + 's, // borrows what is declared before the scope, not in it
         A::Output: 's,
     {
         self.create_task_with(TaskBuilder::new(), awaitable)
     }
 
     /// As [`create_task`](Self::create_task), with a name, a context or a stack size.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let builder = coro_core::TaskBuilder::new().name("cook");
+    /// TaskGroup::scope(|group| {
+    ///     let task = group.create_task_with(builder, sleep(secs(1)));
+    ///     assert_eq!(task.any_task().get_name(), "cook");
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[allow(unsafe_code)] // the scope keeps the promise of `spawn_borrowed`
     #[track_caller]
     pub fn create_task_with<A>(&'s self, builder: TaskBuilder, awaitable: A) -> ScopedTask<'s, A::Output>
@@ -406,6 +502,19 @@ impl<'s> Scope<'s, '_> {
     }
 
     /// Cancels all tasks of the scope.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// TaskGroup::scope(|group| {
+    ///     group.create_task(sleep(secs(3600)));
+    ///     group.cancel();
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(get_running_loop()?.time(), Duration::ZERO);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) {
         self.group.inner.abort();
     }
@@ -418,6 +527,24 @@ impl Debug for Scope<'_, '_> {
 }
 
 /// A task of a [`Scope`]. Awaiting it takes its result.
+///
+/// # Errors
+/// When awaited: what the task raises; [`InvalidState`] if the result was taken.
+///
+/// # Cancellation
+/// The task is cancelled with the one who awaits it.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// TaskGroup::scope(|group| {
+///     let six: coro_core::ScopedTask<'_, u32> = group.create_task(coroutine(|| Ok(6)));
+///     assert_eq!(six.co_await()?, 6);
+///     Ok(())
+/// })?;
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct ScopedTask<'s, T> {
     task: Task<()>,
     slot: Rc<Cell<Option<T>>>,
@@ -426,21 +553,75 @@ pub struct ScopedTask<'s, T> {
 
 impl<T> ScopedTask<'_, T> {
     /// Whether it has ended.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// TaskGroup::scope(|group| {
+    ///     let task = group.create_task(sleep(secs(1)));
+    ///     assert!(!task.done());
+    ///     sleep(secs(2)).co_await()?;
+    ///     assert!(task.done());
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn done(&self) -> bool {
         self.task.done()
     }
 
-    /// Whether it was cancelled.
+    /// Whether it has ended by a cancellation.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// TaskGroup::scope(|group| {
+    ///     let task = group.create_task(sleep(secs(60)));
+    ///     task.cancel();
+    ///     sleep(secs(1)).co_await()?;
+    ///     assert!(task.cancelled());
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.task.cancelled()
     }
 
     /// Asks it to end at its next step. False if it was done.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// TaskGroup::scope(|group| {
+    ///     let task = group.create_task(sleep(secs(60)));
+    ///     assert!(task.cancel());
+    ///     assert!(task.co_await().unwrap_err().is_cancelled()); // the others would go on
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) -> bool {
         self.task.cancel()
     }
 
     /// Another handle on it, without the type of its result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// TaskGroup::scope(|group| {
+    ///     let task = group.create_task(sleep(secs(1))).any_task();
+    ///     task.set_name("nap");
+    ///     assert_eq!(coro_core::all_tasks()?[1].get_name(), "nap");
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn any_task(&self) -> AnyTask {
         self.task.any_task()
     }

@@ -11,13 +11,21 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::context::Context;
-use crate::coroutine::Awaitable;
+use crate::coroutine::{Awaitable, Origins};
+use crate::definition::Origin;
 use crate::error::{Error, Panicked, Result};
 use crate::events::{EventLoop, LoopCore, running_core};
 use crate::future::{Future, OnceFuture};
 use crate::waker::{WakeSlot, Woken};
 
 /// What [`to_thread`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// let job: coro_core::ToThread<_> = to_thread(|| 2 * 3); // has not begun
+/// assert_eq!(coro_core::run(job)?, 6);
+/// # Ok::<(), Error>(())
+/// ```
 #[must_use = "the function runs only when this is awaited"]
 pub struct ToThread<F> {
     job: F,
@@ -60,6 +68,10 @@ where
         let job = self.job;
         start(&running_core()?, move || Context::from_snapshot(values).run(job)).co_await()
     }
+
+    fn __origin(&self) -> Origins {
+        Origins(Origin::Type("to_thread"))
+    }
 }
 
 impl<F, T> IntoFuture for ToThread<F>
@@ -79,6 +91,13 @@ impl EventLoop {
     /// Starts `job` in a thread and gives the future of its result; `loop.run_in_executor(None, job)`.
     ///
     /// Unlike [`to_thread`], it does not carry context variables over.
+    ///
+    /// # Errors
+    /// When awaited: [`Panicked`](crate::Panicked) if `job` panics; [`RuntimeError`](crate::RuntimeError) on
+    /// a closed loop.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: a job that runs cannot be stopped, and its result is lost.
     ///
     /// ```
     /// use coro_core::prelude::*;

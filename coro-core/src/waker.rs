@@ -56,7 +56,8 @@ pub(crate) struct WakeSlot {
 
 impl WakeSlot {
     pub(crate) fn new(core: &LoopCore, target: Rc<dyn Woken>) -> Self {
-        ENTRIES.with_borrow_mut(|entries| {
+        let made = ENTRIES.try_with(|entries| {
+            let entries = &mut *entries.borrow_mut();
             entries.generation += 1;
             let generation = entries.generation;
             let key = entries.slab.insert(Entry { generation, target, waker: Weak::new() });
@@ -64,7 +65,9 @@ impl WakeSlot {
             let waker = Arc::new(SlotWaker { key, generation, thread: thread_mark(), doors });
             entries.slab[key].waker = Arc::downgrade(&waker);
             Self { key, waker: waker.into() }
-        })
+        });
+        // At the end of the thread nobody will be woken any more.
+        made.unwrap_or_else(|_| Self { key: usize::MAX, waker: Waker::noop().clone() })
     }
 
     pub(crate) fn waker(&self) -> &Waker {
@@ -78,7 +81,9 @@ pub(crate) fn idle_slots(doors: &Arc<Doors>) -> usize {
         entry.waker.strong_count() == 1
             && entry.waker.upgrade().is_some_and(|waker| Arc::ptr_eq(&waker.doors, doors))
     };
-    ENTRIES.with_borrow(|entries| entries.slab.iter().filter(|(_, entry)| is_idle(entry)).count())
+    let count =
+        |entries: &RefCell<Entries>| entries.borrow().slab.iter().filter(|(_, entry)| is_idle(entry)).count();
+    ENTRIES.try_with(count).unwrap_or(0)
 }
 
 impl Drop for WakeSlot {

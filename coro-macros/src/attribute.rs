@@ -120,7 +120,8 @@ fn async_function(item: TokenStream, attribute: &str) -> Result<Function, TokenS
     }
 }
 
-/// The function that starts a loop and runs the coroutine on it.
+/// The function that starts a loop and runs the coroutine on it. Errors go before it: rustc drops the tests, and what
+/// is in them, from all that is no test build.
 fn wrapped(entry: Entry, options: TokenStream, mut function: Function, sugar: Sugar) -> TokenStream {
     let mut errors = TokenStream::new();
     let mut refuse = |span: Span, message: String| {
@@ -157,8 +158,8 @@ fn wrapped(entry: Entry, options: TokenStream, mut function: Function, sugar: Su
     let word = quote_spanned! {span=> fn };
     match entry {
         Entry::Main => quote_spanned! {span=>
+            #errors
             #(#attrs)* #vis #word #name() -> impl ::std::process::Termination {
-                #errors
                 ::coro_core::__private::main(::coro_core::__private::MainOptions { #options }, #constructor)
             }
         },
@@ -173,7 +174,8 @@ fn wrapped(entry: Entry, options: TokenStream, mut function: Function, sugar: Su
                 (Some(quote_spanned! {span=> -> ::coro_core::Result<()> }), run)
             };
             quote_spanned! {span=>
-                #[::core::prelude::v1::test] #(#attrs)* #vis #word #name() #returned { #errors #run }
+                #errors
+                #[::core::prelude::v1::test] #(#attrs)* #vis #word #name() #returned { #run }
             }
         }
     }

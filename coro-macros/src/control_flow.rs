@@ -7,12 +7,12 @@
 //!
 //! ```text
 //! match EXPR { value => match in_frame(value) { mut manager => {
-//!     let entered = manager.enter()?;
+//!     let (entered, exit) = manager.enter()?;
 //!     let left = run_body(|| -> Result<Flow<T>> {
 //!         let value = '__return: { let PATTERN = entered; BODY return Ok(Flow::Through) };   // `return x` is `break '__return x`
 //!         Ok(Flow::Return(value))
 //!     });
-//!     match manager.exit(left)? { Flow::Return(value) => return value, Flow::Way(0) => break 'outer, _ => {} }
+//!     match exit(&mut manager, exit, left)? { Flow::Return(value) => return value, Flow::Way(0) => break 'outer, _ => {} }
 //! } } }
 //! ```
 
@@ -20,7 +20,7 @@ use crate::diagnostic::{emitted_at, unknown};
 use crate::function::{failed, prefixed};
 use crate::rewrite::{Place, Rewriter, copy, hidden_label};
 use crate::scan::{self, Head, Label};
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use std::ops::Range;
 
@@ -177,14 +177,14 @@ impl Rewriter<'_> {
         let span = emitted_at(keyword.span());
         // The user's own span, as at `await!`.
         let user = scan::first_span(source, keyword.span());
-        let next = quote_spanned! {user=> next_item() };
+        let next = on_hidden("__source", user, "next_item");
         let body = prefixed(quote_spanned! {span=> let #pattern = __item; }, &body);
         out.extend(quote_spanned! {span=>
             match #expression {
                 __value => match unsafe { ::coro_core::__private::in_frame(__value) } {
                     mut __source => #label while let ::core::option::Option::Some(__item) = {
                         use ::coro_core::__private::AsyncSource as _;
-                        __source.#next?
+                        #next?
                     } #body
                 }
             }
@@ -226,9 +226,7 @@ impl Rewriter<'_> {
         let user = scan::first_span(source, keyword.span());
         let slots = (0..with.ways.len()).filter(|&i| with.ways[i].valued).map(slot).collect::<Vec<_>>();
         let value = if with.returns { self.shape.output.clone() } else { quote_spanned!(span=> ()) };
-        let left = quote_spanned! {span=> __left };
-        let entered = quote_spanned! {user=> enter() };
-        let exited = quote_spanned! {user=> exit(#left) };
+        let entered = on_hidden("__manager", user, "enter");
         let within = self.with_body(&with, keyword, &pattern, &body);
         let arms = self.ways_out(&with, keyword);
         let statement = quote_spanned! {span=>
@@ -236,12 +234,12 @@ impl Rewriter<'_> {
                 __value => match unsafe { ::coro_core::__private::in_frame(__value) } {
                     mut __manager => {
                         use ::coro_core::__private::ManagedSource as _;
-                        let __entered = __manager.#entered?;
+                        let (__entered, __exit) = #entered?;
                         #(let mut #slots = ::core::option::Option::None;)*
                         let __left = ::coro_core::__private::run_body(
                             || -> ::coro_core::Result<::coro_core::__private::Flow<#value>> { #within }
                         );
-                        match __manager.#exited? { #arms _ => {} }
+                        match ::coro_core::__private::exit(&mut __manager, __exit, __left)? { #arms _ => {} }
                     }
                 }
             }
@@ -351,9 +349,17 @@ impl Rewriter<'_> {
     }
 }
 
+/// `(variable).method()` of a hidden variable. The parentheses make the receiver the user's own place: an error
+/// about a call whose parts stand in different expansions would underline the whole macro call.
+fn on_hidden(variable: &str, user: Span, method: &str) -> TokenStream {
+    let variable = Ident::new(variable, emitted_at(user));
+    let method = Ident::new(method, user);
+    quote_spanned! {user=> (#variable).#method() }
+}
+
 /// The variable that carries the value of a `break` across the exit.
 fn slot(number: usize) -> Ident {
-    format_ident!("__slot{number}", span = proc_macro2::Span::mixed_site())
+    format_ident!("__slot{number}", span = Span::mixed_site())
 }
 
 /// The place after the statement that goes on at `at`, whose form is not understood.

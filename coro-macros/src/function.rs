@@ -147,6 +147,11 @@ impl Parse for Clauses {
         let mut clauses = Self { yields: None, receives: None };
         while is_clause(input) {
             let word: Ident = input.parse()?;
+            if input.peek(syn::token::Brace) {
+                let message =
+                    format!("`{word}` needs a type: write `{word} u32`, or `{word} ()` for no value");
+                return Err(syn::Error::new(word.span(), message));
+            }
             if word == "yields" && clauses.yields.is_none() {
                 clauses.yields = Some(input.parse()?);
             } else if word == "receives" && clauses.receives.is_none() {
@@ -374,20 +379,23 @@ impl Function {
                 FnArg::Typed(argument) => {
                     let span = emitted_at(argument.pat.span());
                     let (attrs, pattern, ty) = (&argument.attrs, &argument.pat, &argument.ty);
-                    let kept = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+                    // A lint is about the variable of the body; `cfg` is about both.
+                    let is_cfg =
+                        |attr: &&Attribute| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr");
+                    let kept = attrs.iter().filter(is_cfg).collect::<Vec<_>>();
                     let kept = quote!(#(#kept)*);
                     match &**pattern {
                         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
                             let ident = &name.ident;
-                            inputs.extend(quote_spanned! {span=> #(#attrs)* #ident: #ty, });
-                            rebound.extend(quote_spanned! {span=> #kept let #pattern = #ident; });
+                            inputs.extend(quote_spanned! {span=> #kept #ident: #ty, });
+                            rebound.extend(quote_spanned! {span=> #(#attrs)* let #pattern = #ident; });
                         }
                         Pat::Verbatim(_) => errors.at(pattern.span(), "this is not an argument"),
                         _ => {
                             let hidden = format_ident!("__argument{number}", span = span);
-                            inputs.extend(quote_spanned! {span=> #(#attrs)* #hidden: #ty, });
+                            inputs.extend(quote_spanned! {span=> #kept #hidden: #ty, });
                             rebound.extend(quote_spanned! {span=>
-                                #kept let #hidden = #hidden; #kept let #pattern = #hidden;
+                                #kept let #hidden = #hidden; #(#attrs)* let #pattern = #hidden;
                             });
                         }
                     }
@@ -419,12 +427,13 @@ impl Function {
 }
 
 /// What makes an error of any type, `__error`, the `Err` of a body: boxed errors too, which `From` cannot convert.
-pub(crate) fn failed(span: Span) -> TokenStream {
-    let method = quote_spanned! {span=> into_error() };
-    let span = emitted_at(span);
+pub(crate) fn failed(user: Span) -> TokenStream {
+    let span = emitted_at(user);
+    let error = quote_spanned!(span=> __error);
+    let raised = quote_spanned! {user=> ::coro_core::__private::Failed(#error).into_error() };
     quote_spanned! {span=> {
         use ::coro_core::__private::IntoError as _;
-        ::core::result::Result::Err(::coro_core::__private::Failed(__error).#method)
+        ::core::result::Result::Err(#raised)
     } }
 }
 

@@ -90,19 +90,21 @@ use proc_macro::TokenStream;
 /// # Limits
 ///
 /// - The body of an `async with` is a closure behind the scenes, and cannot be the first to assign a variable that is
-///   declared before it: write `let mut x = None;` there, or return the value from the block's function.
-/// - In a function that returns `Result<T, E>`, an error that crosses an `async with` becomes a
-///   [`coro_core::Error`](https://docs.rs/coro-core), since the exit must be shown one. So `E` must be convertible from that,
-///   and a caller who wants the original error asks with `downcast_ref`.
-/// - `.await` is a method call, for which rustc looks through references and smart pointers: on a wrong receiver the
-///   error is about a missing method `co_await`. That of `await!` says what can be awaited.
+///   declared before it: give it a value there, such as `let mut x = None;`.
+/// - An `async with` has no value, and code must follow it even if each way through its body returns, since the exit
+///   may swallow an error.
+/// - In a function that returns `Result<T, E>`, an error that crosses an `async with` becomes a `coro_core::Error`,
+///   since the exit must be shown one. So `E` must be convertible from that; the original error is found in it by
+///   `downcast_ref`.
+/// - `.await` is a method call to rustc, and what it says of a receiver that cannot be awaited is that it is no future.
+///   The error of `await!` says what can be awaited.
 ///
 /// ```
 /// # use coro_core::prelude::*;
 /// async_fn! {
 ///     async fn length(lock: Lock<String>) -> usize {
 ///         let mut length = None;
-///         async with lock as text { length = Some(text.len()); }
+///         async with &lock as text { length = Some(text.len()); }
 ///         length.unwrap_or(0)
 ///     }
 /// }

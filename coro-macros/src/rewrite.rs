@@ -109,7 +109,11 @@ impl<'f> Rewriter<'f> {
             }
             "return" => {
                 let valued = scan::has_value(tokens, at + 1);
-                self.leave_function(word, valued).to_tokens(out);
+                self.leave_function(word).to_tokens(out);
+                if valued && self.place == Place::Body && self.shape.yields && self.shape.is_async {
+                    self.errors.at(word.span(), "'return' with value in async generator: write `return;`");
+                    return scan::after_value(tokens, at + 1);
+                }
                 at + 1
             }
             "break" | "continue" => {
@@ -223,10 +227,10 @@ impl<'f> Rewriter<'f> {
                 quote_spanned! {user=> ::coro_core::Error::msg(#text) }
             }
             _ => {
-                let method = quote_spanned! {user=> into_error() };
+                let raised = quote_spanned! {user=> ::coro_core::__private::Failed #values.into_error() };
                 quote_spanned! {span=> {
                     use ::coro_core::__private::IntoError as _;
-                    ::coro_core::__private::Failed #values.#method
+                    #raised
                 } }
             }
         };
@@ -234,12 +238,9 @@ impl<'f> Rewriter<'f> {
     }
 
     /// `return`, as the prefix that does the same from here. A value, if there is one, follows it.
-    pub(crate) fn leave_function(&mut self, word: &Ident, valued: bool) -> TokenStream {
+    fn leave_function(&mut self, word: &Ident) -> TokenStream {
         if self.place != Place::Body {
             return word.to_token_stream();
-        }
-        if valued && self.shape.yields && self.shape.is_async {
-            self.errors.at(word.span(), "'return' with value in async generator: write `return;`");
         }
         self.returning(word.span())
     }
@@ -266,12 +267,14 @@ impl<'f> Rewriter<'f> {
     /// `await x`, `yield x`: what Python writes.
     fn python_order(&mut self, name: &str, word: &Ident, tokens: &[TokenTree], at: usize) {
         self.changes += 1;
-        let example: String =
-            tokens.get(at + 1).map_or_else(|| "x".to_owned(), ToString::to_string).chars().take(20).collect();
-        let example =
-            if example.chars().all(|c| c.is_alphanumeric() || c == '_') { example } else { "x".to_owned() };
+        let end = scan::after_value(tokens, at + 1);
+        let value: TokenStream = tokens[at + 1..end].iter().cloned().collect();
+        let value = value.to_string();
+        let short = !value.is_empty() && value.len() <= 40 && !value.contains('\n');
+        let example = if short { value.as_str() } else { "…" };
         let end = if name == "yield" { ";" } else { "" };
-        self.errors.at(word.span(), format_args!("`{name} {example}`: write `{name}!({example}){end}`"));
+        self.errors
+            .at(word.span(), format_args!("`{name}` is a macro here: write `{name}!({example}){end}`"));
     }
 
     /// Whether the `.` at `at` begins a `.await` that is ours and not that of an `async` block.

@@ -257,12 +257,17 @@ pub(crate) fn item_body(tokens: &[TokenTree], at: usize) -> Option<usize> {
 
 /// Whether something that `return` or `break` could carry follows at `at`.
 pub(crate) fn has_value(tokens: &[TokenTree], at: usize) -> bool {
-    match tokens.get(at) {
-        None => false,
-        Some(token) => {
-            !is_punct(Some(token), ';') && !is_punct(Some(token), ',') && !is_operator(tokens, at, ['=', '>'])
-        }
-    }
+    at < tokens.len() && !ends_value(tokens, at)
+}
+
+/// The place after the value at `at`.
+pub(crate) fn after_value(tokens: &[TokenTree], at: usize) -> usize {
+    (at..tokens.len()).find(|&i| ends_value(tokens, i)).unwrap_or(tokens.len())
+}
+
+fn ends_value(tokens: &[TokenTree], at: usize) -> bool {
+    let token = tokens.get(at);
+    is_punct(token, ';') || is_punct(token, ',') || is_operator(tokens, at, ['=', '>'])
 }
 
 /// The word at `at`, which is known to be one.

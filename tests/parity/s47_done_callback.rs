@@ -1,7 +1,7 @@
 //! A done callback gets the finished task; one that fails is an error of the loop.
 
 use crate::harness::{run, show, trace};
-use coro_core::{ExceptionContext, prelude::*};
+use coro_core::prelude::*;
 
 async_fn! {
     async fn stopwatch() {
@@ -12,9 +12,9 @@ async_fn! {
     }
 
     async fn main() {
-        get_running_loop()?.set_exception_handler(Some(|_: &_, context: &ExceptionContext| {
+        get_running_loop()?.set_exception_handler(|_, context| {
             trace!("handler: {}", context.exception.as_ref().map(show).unwrap_or_default());
-        }));
+        });
         let task = create_task(stopwatch());
         task.add_done_callback(callb);
         task.add_done_callback(no_parameter);

@@ -2,12 +2,18 @@
 //!
 //! Floor 7 of the library: nothing here knows the loop's inside, the reactor or stacks.
 
+mod as_completed;
 mod gather;
+mod interval;
+mod race;
 mod shield;
 mod sleep;
 mod timeout;
 mod wait;
 
+pub use as_completed::{AsCompleted, NextCompleted, as_completed};
+pub use interval::{Interval, interval};
+pub use race::{Race, race};
 pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exceptions};
 pub use shield::shield;
 pub use sleep::{Sleep, millis, secs, sleep};

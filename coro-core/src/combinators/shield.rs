@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::coroutine::Awaitable;
-use crate::error::Result;
+use crate::error::{Cancelled, Result};
 use crate::events::{AnyFuture, Runnable};
 use crate::future::{Future, OnceFuture};
 use crate::task::ensure_future;
@@ -62,7 +62,7 @@ where
 fn settle<T: 'static>(outer: &Future<T>, result: Result<T>) {
     let settled = match result {
         Ok(value) => outer.settle_value(value),
-        Err(error) if error.is::<crate::Cancelled>() => {
+        Err(error) if error.is::<Cancelled>() => {
             outer.cancel();
             Ok(())
         }

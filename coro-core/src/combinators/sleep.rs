@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::coroutine::{Awaitable, suspend};
+use crate::coroutine::{Awaitable, Origins, suspend};
+use crate::definition::Origin;
 use crate::error::Result;
 use crate::events::running_core;
 use crate::fiber::Awaited;
@@ -27,6 +28,17 @@ pub const fn millis(milliseconds: u64) -> Duration {
 }
 
 /// What [`sleep`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let nap: coro_core::Sleep = sleep(secs(1)); // has not begun
+/// nap.co_await()?;
+/// nap.co_await()?; // it is `Copy`: each await sleeps anew
+/// assert_eq!(get_running_loop()?.time(), secs(2));
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a sleep does nothing until it is awaited"]
 pub struct Sleep {
@@ -73,6 +85,10 @@ impl Awaitable for Sleep {
             core.note_timer_cancelled();
         }
         result
+    }
+
+    fn __origin(&self) -> Origins {
+        Origins(Origin::Type("sleep"))
     }
 }
 

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_context::AsyncContextManager;
-use crate::coroutine::{Awaitable, Ensured, suspend};
-use crate::error::{Elapsed, Error, Result, RuntimeError};
+use crate::coroutine::{Awaitable, Ensured, Origins, suspend};
+use crate::definition::Origin;
+use crate::error::{Cancelled, Elapsed, Error, Result, RuntimeError};
 use crate::events::{AnyFuture, Handle, Runnable, TimerHandle, get_running_loop};
 use crate::fiber::{Awaited, Open};
 use crate::future::Future;
@@ -28,6 +29,13 @@ enum State {
 /// A time limit on a block of code; `asyncio.Timeout`. A clone is another handle on the same limit.
 ///
 /// [`timeout`] is the short form. This one is for `async with`, where the limit can be looked at and moved.
+///
+/// # Errors
+/// The block raises [`Elapsed`] if the limit was reached; entering is a [`RuntimeError`] outside a task, and
+/// for a limit that was entered before.
+///
+/// # Cancellation
+/// The block is cancelled at its await when the limit is reached. Other cancellations pass as they are.
 ///
 /// ```
 /// use coro_core::prelude::*;
@@ -78,11 +86,36 @@ impl Alarm {
 
 impl Timeout {
     /// A limit of `delay` from the moment at which it is entered.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut limit = Timeout::new(secs(5));
+    /// sleep(secs(2)).co_await()?;
+    /// limit.aenter()?; // what `async with` calls
+    /// assert_eq!(limit.when(), Some(secs(7)));
+    /// limit.aexit(None)?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn new(delay: Duration) -> Self {
         Self::with(Some(delay), None)
     }
 
-    /// A limit at `when` by the loop's clock; `None` sets no limit until [`reschedule`](Self::reschedule).
+    /// A limit at `when` by the loop's clock; `asyncio.timeout_at(when)`. `None` sets no limit until
+    /// [`reschedule`](Self::reschedule).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut limit = Timeout::at(Some(secs(5)));
+    /// limit.aenter()?;
+    /// assert!(sleep(secs(60)).co_await().unwrap_err().is_cancelled());
+    /// assert_eq!(get_running_loop()?.time(), secs(5));
+    /// # let _ = limit.aexit(Some(&Error::new(coro_core::Cancelled::new())));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn at(when: Option<Duration>) -> Self {
         Self::with(None, when)
     }
@@ -100,20 +133,57 @@ impl Timeout {
         Self { inner: Rc::new(inner) }
     }
 
-    /// When the limit is reached, by the loop's clock.
+    /// When the limit is reached, by the loop's clock. `None` without a limit, and before a delay has begun.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut limit = Timeout::new(secs(5));
+    /// assert_eq!(limit.when(), None);
+    /// limit.aenter()?;
+    /// assert_eq!(limit.when(), Some(secs(5)));
+    /// # limit.aexit(None)?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn when(&self) -> Option<Duration> {
         self.inner.when.get()
     }
 
     /// Whether the limit was reached.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn impatient(limit: Timeout) {
+    ///         async with limit { await!(sleep(secs(60))); }
+    ///     }
+    /// }
+    /// let limit = Timeout::new(millis(1));
+    /// assert!(coro_core::run(impatient(limit.clone())).unwrap_err().is_timeout());
+    /// assert!(limit.expired());
+    /// ```
     pub fn expired(&self) -> bool {
         matches!(self.inner.state.get(), State::Expiring | State::Expired)
     }
 
-    /// Moves the limit; `None` takes it away.
+    /// Moves the limit to `when` by the loop's clock; `None` takes it away.
     ///
     /// # Errors
     /// [`RuntimeError`] before it was entered, after it was left, and once it was reached.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let mut limit = Timeout::new(secs(1));
+    /// assert!(limit.reschedule(None).is_err()); // has not been entered
+    /// limit.aenter()?;
+    /// limit.reschedule(Some(secs(100)))?;
+    /// sleep(secs(60)).co_await()?;
+    /// limit.aexit(None)?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn reschedule(&self, when: Option<Duration>) -> Result<()> {
         match self.inner.state.get() {
             State::Entered => {}
@@ -225,6 +295,9 @@ impl Debug for Timeout {
 /// # Cancellation
 /// `f` is cancelled at its await when the limit is reached, and can clean up as it does for any cancellation.
 ///
+/// # Panics
+/// With the panic of `f`; the limit holds no longer then.
+///
 /// ```
 /// use coro_core::prelude::*;
 /// coro_core::run(coroutine(|| {
@@ -249,6 +322,12 @@ pub fn timeout<T>(limit: Duration, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// As [`timeout`], until `when` by the loop's clock; `async with asyncio.timeout_at(when)`.
 ///
 /// # Errors
+/// As [`timeout`].
+///
+/// # Cancellation
+/// As [`timeout`].
+///
+/// # Panics
 /// As [`timeout`].
 ///
 /// ```
@@ -283,6 +362,15 @@ fn within<T>(limit: &Timeout, f: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// What [`wait_for`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let limited: coro_core::WaitFor<_> = wait_for(coroutine(|| Ok(6)), secs(1)); // has not begun
+/// assert_eq!(limited.co_await()?, 6);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[must_use = "wait_for does nothing until it is awaited"]
 pub struct WaitFor<A> {
     awaitable: A,
@@ -322,9 +410,10 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
         match self.awaitable.__ensure() {
             Ensured::Existing(existing) => {
                 let future = EnsuredFuture::existing(existing);
-                if !future.done() {
-                    cancel_and_wait(&future)?;
+                if future.done() {
+                    return future.into_result(); // a cancellation of its own stays one
                 }
+                cancel_and_wait(&future)?;
                 no_cancellation(future.into_result())
             }
             Ensured::New(awaitable) => {
@@ -333,9 +422,13 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
                 for _ in 0..3 {
                     suspend(Awaited::Yield)?;
                 }
-                Err(Elapsed.into())
+                Err(Error::caused_by(Elapsed, Cancelled::new().into()))
             }
         }
+    }
+
+    fn __origin(&self) -> Origins {
+        Origins(Origin::Type("wait_for"))
     }
 }
 

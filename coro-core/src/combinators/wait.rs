@@ -5,15 +5,39 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::coroutine::Awaitable;
+use crate::coroutine::{Awaitable, Origins};
+use crate::definition::Origin;
 use crate::error::{Result, ValueError};
 use crate::events::{AnyFuture, Runnable, running_core};
 use crate::future::{Future, OnceFuture};
 use crate::task::{AnyTask, EnsuredFuture, Task};
 
 /// A handle on a future or task: what [`wait`] waits for.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// use coro_core::{AsFuture, Future};
+/// fn all_done(some: &[&dyn AsFuture]) -> bool {
+///     some.iter().all(|future| future.as_any().done())
+/// }
+/// let (task, future) = (create_task(sleep(secs(1))), Future::<u32>::new());
+/// assert!(!all_done(&[&task, &future]));
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub trait AsFuture {
     /// The future, without the type of its result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// use coro_core::AsFuture;
+    /// let task = create_task(coroutine(|| Ok(1)));
+    /// assert!(task.as_any().same(&task.any()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     fn as_any(&self) -> AnyFuture;
 }
 
@@ -59,7 +83,21 @@ impl<F: AsFuture> AsFuture for &F {
     }
 }
 
-/// When [`wait`] returns.
+/// When [`wait`] returns; `asyncio.FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// use coro_core::{ReturnWhen, wait};
+/// let burnt = create_task(coroutine(|| Err::<(), _>(Error::msg("burnt"))));
+/// let tasks = [burnt, create_task(sleep(secs(1)))];
+/// let (done, pending) = wait(&tasks).return_when(ReturnWhen::FirstException).co_await()?;
+/// assert_eq!((done.len(), pending.len()), (1, 1));
+/// let (done, _) = wait(&tasks).return_when(ReturnWhen::AllCompleted).co_await()?;
+/// assert_eq!(done.len(), 2);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReturnWhen {
     /// When one is done or cancelled.
@@ -72,6 +110,17 @@ pub enum ReturnWhen {
 }
 
 /// What [`wait`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let tasks = [create_task(coroutine(|| Ok(1)))];
+/// let waiting: coro_core::Wait<_> = coro_core::wait(&tasks); // has not begun
+/// let (done, pending) = waiting.co_await()?;
+/// assert_eq!((done[0].result()?, pending.len()), (1, 0));
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct Wait<F> {
     futures: Vec<F>,
@@ -111,13 +160,36 @@ where
 }
 
 impl<F> Wait<F> {
-    /// Returns after this time at the latest, with what is done by then.
+    /// Returns after this time at the latest, with what is done by then: it is no error. Nothing is
+    /// cancelled.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let tasks = [create_task(sleep(secs(60)))];
+    /// let (done, pending) = coro_core::wait(&tasks).timeout(secs(1)).co_await()?;
+    /// assert_eq!((done.len(), pending.len()), (0, 1));
+    /// assert_eq!(get_running_loop()?.time(), secs(1));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// When to return, if not when all are done.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// use coro_core::{ReturnWhen, wait};
+    /// let tasks = [60, 1].map(|n| create_task(sleep(secs(n))));
+    /// let (done, _) = wait(&tasks).return_when(ReturnWhen::FirstCompleted).co_await()?;
+    /// assert!(done[0].same(&tasks[1]));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn return_when(mut self, return_when: ReturnWhen) -> Self {
         self.return_when = return_when;
         self
@@ -173,10 +245,7 @@ impl<F: AsFuture> Awaitable for Wait<F> {
             }
         }
         if self.futures.is_empty() {
-            return Err(ValueError::new(
-                "there is nothing to wait for: the set of tasks and futures is empty",
-            )
-            .into());
+            return Err(ValueError::new("Set of Tasks/Futures is empty.").into());
         }
         let core = running_core()?;
         let waiter = Future::on(Rc::clone(&core));
@@ -202,5 +271,9 @@ impl<F: AsFuture> Awaitable for Wait<F> {
         }
         result?;
         Ok(self.futures.into_iter().partition(|future| future.as_any().done()))
+    }
+
+    fn __origin(&self) -> Origins {
+        Origins(Origin::Type("wait"))
     }
 }

@@ -2,15 +2,17 @@
 
 use std::fmt::{self, Debug};
 use std::future::Future as StdFuture;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as PollContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::coroutine::Awaitable;
-use crate::error::{Elapsed, Error, Result, RuntimeError};
+use crate::error::{Elapsed, Error, Panicked, Result, RuntimeError};
 use crate::events::{Doors, EventLoop};
 use crate::task::{AnyTask, create_task};
 
@@ -35,6 +37,15 @@ pub struct LoopHandle {
 
 impl EventLoop {
     /// A handle for other threads.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let handle: coro_core::LoopHandle = get_running_loop()?.handle();
+    /// std::thread::spawn(move || handle.call_soon_threadsafe(|| ())).join().unwrap()?;
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn handle(&self) -> LoopHandle {
         LoopHandle { doors: Arc::clone(&self.core.doors) }
     }
@@ -43,6 +54,17 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RuntimeError`] "Event loop is closed".
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// get_running_loop()?.call_soon_threadsafe(move || said.send("eggs").unwrap())?;
+    /// sleep(secs(1)).co_await()?;
+    /// assert_eq!(heard.recv().unwrap(), "eggs");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> Result<()> {
         self.handle().call_soon_threadsafe(callback)
     }
@@ -53,10 +75,23 @@ fn closed() -> Error {
 }
 
 impl LoopHandle {
-    /// Runs `callback` on the loop's thread, in its next round, and wakes the loop if it waits.
+    /// Runs `callback` on the loop's thread, in its next round, and wakes the loop if it waits;
+    /// `loop.call_soon_threadsafe(callback)`.
     ///
     /// # Errors
     /// [`RuntimeError`] "Event loop is closed"; the callback is dropped.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// let handle = get_running_loop()?.handle();
+    /// to_thread(move || handle.call_soon_threadsafe(move || said.send("eggs").unwrap())).co_await()??;
+    /// sleep(secs(1)).co_await()?;
+    /// assert_eq!(heard.recv().unwrap(), "eggs");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> Result<()> {
         self.doors.send(Box::new(callback)).map_err(|_| closed())
     }
@@ -68,24 +103,39 @@ impl LoopHandle {
     ///
     /// # Cancellation
     /// Dropping the [`ThreadsafeFuture`] changes nothing; [`cancel`](ThreadsafeFuture::cancel) cancels the task.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let handle = get_running_loop()?.handle();
+    /// let eggs = handle.run_coroutine_threadsafe(|| coroutine(|| { sleep(secs(1)).co_await()?; Ok(6) }));
+    /// assert_eq!(eggs.co_await()??, 6); // it is a std future: any executor may await it
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn run_coroutine_threadsafe<M, A>(&self, make: M) -> ThreadsafeFuture<A::Output>
     where
         M: FnOnce() -> A + Send + 'static,
         A: Awaitable + 'static,
         A::Output: Send + 'static,
     {
-        let shared = Arc::new(Shared { state: Mutex::default(), settled: Condvar::new() });
+        let blocked = Arc::clone(&self.doors.blocked);
+        let shared = Arc::new(Shared { state: Mutex::default(), settled: Condvar::new(), blocked });
         // If the loop closes first, this guard is dropped with the callback and says so.
         let settle = Settle(Some(Arc::clone(&shared)));
         let started = self.doors.send(Box::new(move || {
-            let number = next_remote();
-            let task = create_task(make());
-            REMOTE.with_borrow_mut(|tasks| tasks.push((number, task.any_task())));
-            if settle.note_started(number) {
+            let awaitable = match catch_unwind(AssertUnwindSafe(make)) {
+                Ok(awaitable) => awaitable,
+                Err(payload) => return settle.settle(Err(Error::new(Panicked::new(payload)))),
+            };
+            let task = create_task(awaitable);
+            let remote = Remote::new(task.any_task());
+            if settle.note_started(remote.0) {
                 task.cancel();
             }
+            // Dropped uncalled if the loop is closed by force before the task has ended.
             task.add_done_callback(move |task| {
-                REMOTE.with_borrow_mut(|tasks| tasks.retain(|(other, _)| *other != number));
+                drop(remote);
                 settle.settle(task.take_result());
             });
         }));
@@ -106,14 +156,34 @@ thread_local! {
     static REMOTES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-fn next_remote() -> u64 {
-    REMOTES.set(REMOTES.get() + 1);
-    REMOTES.get()
+/// The entry of one task in `REMOTE`.
+struct Remote(u64);
+
+impl Remote {
+    fn new(task: AnyTask) -> Self {
+        let number = REMOTES.get() + 1;
+        REMOTES.set(number);
+        REMOTE.with_borrow_mut(|tasks| tasks.push((number, task)));
+        Self(number)
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        let entry = REMOTE.try_with(|tasks| {
+            let mut tasks = tasks.borrow_mut();
+            let index = tasks.iter().position(|(number, _)| *number == self.0)?;
+            Some(tasks.swap_remove(index))
+        });
+        drop(entry);
+    }
 }
 
 struct Shared<T> {
     state: Mutex<State<T>>,
     settled: Condvar,
+    /// How many threads block for results of the loop: a virtual clock need not wait for those.
+    blocked: Arc<AtomicUsize>,
 }
 
 struct State<T> {
@@ -122,11 +192,13 @@ struct State<T> {
     task: Option<u64>,
     cancel: bool,
     waker: Option<Waker>,
+    /// Threads that block for this result, and are counted in `Shared::blocked`.
+    blocking: usize,
 }
 
 impl<T> Default for State<T> {
     fn default() -> Self {
-        Self { result: None, done: false, task: None, cancel: false, waker: None }
+        Self { result: None, done: false, task: None, cancel: false, waker: None, blocking: 0 }
     }
 }
 
@@ -152,6 +224,8 @@ impl<T> Settle<T> {
         let mut state = shared.state.lock();
         state.done = true;
         state.result = Some(result);
+        // From now on those threads count as running, though they may wake up later.
+        shared.blocked.fetch_sub(std::mem::take(&mut state.blocking), Ordering::SeqCst);
         let waker = state.waker.take();
         drop(state);
         shared.settled.notify_all();
@@ -168,6 +242,19 @@ impl<T> Drop for Settle<T> {
 }
 
 /// The result of a coroutine that another thread's loop runs; `concurrent.futures.Future`.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let handle = get_running_loop()?.handle();
+/// let six = to_thread(move || {
+///     let eggs: coro_core::ThreadsafeFuture<u32> = handle.run_coroutine_threadsafe(|| coroutine(|| Ok(6)));
+///     eggs.result(secs(5)) // blocks this thread, not the loop
+/// });
+/// assert_eq!(six.co_await()??, 6);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct ThreadsafeFuture<T> {
     shared: Arc<Shared<T>>,
     doors: Arc<Doors>,
@@ -175,16 +262,37 @@ pub struct ThreadsafeFuture<T> {
 
 impl<T: Send + 'static> ThreadsafeFuture<T> {
     /// Whether the result is there, or was taken.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let eggs = get_running_loop()?.handle().run_coroutine_threadsafe(|| sleep(secs(1)));
+    /// assert!(!eggs.done());
+    /// sleep(secs(2)).co_await()?;
+    /// assert!(eggs.done());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn done(&self) -> bool {
         self.shared.state.lock().done
     }
 
-    /// Blocks this thread until the result is there, for at most `timeout`.
+    /// Blocks this thread until the result is there, for at most `timeout` of real time, and takes it.
     ///
     /// # Errors
     /// What the coroutine raises; [`Elapsed`] after `timeout`, while the coroutine goes on; [`RuntimeError`] if
     /// the loop was closed first, if the result was taken before, or on the loop's own thread, which would wait
     /// for itself.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let eggs = get_running_loop()?.handle().run_coroutine_threadsafe(|| coroutine(|| Ok(6)));
+    /// assert!(eggs.result(secs(1)).is_err()); // on the loop's own thread
+    /// assert_eq!(to_thread(move || eggs.result(secs(5))).co_await()??, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn result(&self, timeout: Duration) -> Result<T> {
         let mut state = self.shared.state.lock();
         if !state.done && self.doors.thread == std::thread::current().id() {
@@ -192,12 +300,19 @@ impl<T: Send + 'static> ThreadsafeFuture<T> {
                 RuntimeError::new("a loop's own thread cannot block for its loop: await the result").into()
             );
         }
+        if !state.done {
+            state.blocking += 1;
+            self.shared.blocked.fetch_add(1, Ordering::SeqCst);
+            self.doors.notifier.notify();
+        }
         let deadline = Instant::now().checked_add(timeout);
         while !state.done {
             match deadline {
                 Some(deadline)
                     if self.shared.settled.wait_until(&mut state, deadline).timed_out() && !state.done =>
                 {
+                    state.blocking -= 1;
+                    self.shared.blocked.fetch_sub(1, Ordering::SeqCst);
                     return Err(Elapsed.into());
                 }
                 Some(_) => {}
@@ -207,7 +322,17 @@ impl<T: Send + 'static> ThreadsafeFuture<T> {
         state.result.take().unwrap_or_else(|| Err(taken()))
     }
 
-    /// Cancels the task on its loop.
+    /// Cancels the task on its loop, also before it has begun. One that has ended keeps its result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let endless = get_running_loop()?.handle().run_coroutine_threadsafe(|| sleep(secs(3600)));
+    /// endless.cancel();
+    /// assert!(endless.co_await()?.unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) {
         let mut state = self.shared.state.lock();
         state.cancel = true;
@@ -232,11 +357,15 @@ impl<T: Send + 'static> StdFuture for ThreadsafeFuture<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Result<T>> {
+        // Wakers are other people's code: they are cloned and dropped outside the lock.
+        let waker = context.waker().clone();
         let mut state = self.shared.state.lock();
         if state.done {
             return Poll::Ready(state.result.take().unwrap_or_else(|| Err(taken())));
         }
-        state.waker = Some(context.waker().clone());
+        let old = state.waker.replace(waker);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }

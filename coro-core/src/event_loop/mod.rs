@@ -22,7 +22,7 @@ use crate::error::{Panicked, Result, RuntimeError, ValueError};
 use crate::events::{CloseGuard, EventLoop, LoopCore, Runnable, enter_running, running_core};
 use crate::report;
 use crate::stack::DEFAULT_STACK_SIZE;
-use crate::task::AnyTask;
+use crate::task::{AnyTask, check_thread};
 
 /// Says how a loop is to be made.
 ///
@@ -49,17 +49,39 @@ impl Default for LoopBuilder {
 
 impl LoopBuilder {
     /// A loop as [`run`](crate::run) makes it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().build()?;
+    /// assert!(!event_loop.get_debug() && !event_loop.is_running());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Time starts at zero and jumps to the next timer whenever nothing is ready and no job runs in a thread.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().virtual_clock().build()?;
+    /// event_loop.run_until_complete(sleep(secs(3600)))?; // takes no time
+    /// assert_eq!(event_loop.time(), secs(3600));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn virtual_clock(self) -> Self {
         self.virtual_clock_from(Duration::ZERO)
     }
 
     /// As [`virtual_clock`](Self::virtual_clock), starting at `start`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().virtual_clock_from(secs(60)).build()?;
+    /// assert_eq!(event_loop.time(), secs(60));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn virtual_clock_from(mut self, start: Duration) -> Self {
         self.virtual_from = Some(start);
@@ -67,13 +89,27 @@ impl LoopBuilder {
     }
 
     /// Address space for the stack of each task, in bytes; 256 KiB if nothing is said.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().stack_size(1 << 20).build()?;
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
+    /// assert_eq!(event_loop.run_until_complete(deep)?, 512 * 1024);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = bytes;
         self
     }
 
-    /// Turns debug mode on.
+    /// Turns debug mode on or off; `loop.set_debug(on)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// assert!(coro_core::LoopBuilder::new().debug(true).build()?.get_debug());
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn debug(mut self, on: bool) -> Self {
         self.debug = on;
@@ -81,6 +117,23 @@ impl LoopBuilder {
     }
 
     /// Permutes the entries that are ready in one round: the same seed gives the same order.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// fn order(seed: u64) -> Result<Vec<u32>> {
+    ///     let event_loop = coro_core::LoopBuilder::new().seed(seed).build()?;
+    ///     let (said, heard) = std::sync::mpsc::channel();
+    ///     for n in 1..=8 {
+    ///         let said = said.clone();
+    ///         event_loop.call_soon(move || said.send(n).unwrap());
+    ///     }
+    ///     event_loop.run_until_complete(sleep(Duration::ZERO))?;
+    ///     Ok(heard.try_iter().collect())
+    /// }
+    /// assert_eq!(order(7)?, order(7)?);
+    /// assert_ne!(order(7)?, order(8)?);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -92,6 +145,14 @@ impl LoopBuilder {
     /// # Errors
     /// What the operating system says if it has no poller left; [`StackError`](crate::stack::StackError) for a
     /// stack size that cannot be.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().build()?;
+    /// assert_eq!(event_loop.run_until_complete(coroutine(|| Ok(6)))?, 6);
+    /// assert!(coro_core::LoopBuilder::new().stack_size(1).build().is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn build(self) -> Result<EventLoop> {
         crate::stack::check_size(self.stack_size)?;
         let clock = self.virtual_from.map_or_else(Clock::monotonic, Clock::virtual_from);
@@ -113,6 +174,13 @@ impl EventLoop {
     ///
     /// # Errors
     /// As [`LoopBuilder::build`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// assert_eq!(event_loop.run_until_complete(coroutine(|| Ok(6)))?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Result<Self> {
         LoopBuilder::new().build()
     }
@@ -125,12 +193,20 @@ impl EventLoop {
     ///
     /// # Panics
     /// With the panic of `awaitable`, if it panics.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// let task = event_loop.create_task(coroutine(|| Ok("eggs")));
+    /// assert_eq!(event_loop.run_until_complete(task)?, "eggs");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn run_until_complete<A>(&self, awaitable: A) -> Result<A::Output>
     where
         A: Awaitable + 'static,
         A::Output: 'static,
     {
-        if let Err(error) = self.check_may_run() {
+        if let Err(error) = check_may_run(&self.core) {
             awaitable.__discard();
             return Err(error);
         }
@@ -153,31 +229,23 @@ impl EventLoop {
         unpanic(future.into_result())
     }
 
-    fn check_may_run(&self) -> Result<()> {
-        self.core.check_open()?;
-        if self.is_running() {
-            return Err(RuntimeError::new("This event loop is already running").into());
-        }
-        if running_core().is_ok() {
-            return Err(RuntimeError::new("Cannot run the event loop while another loop is running").into());
-        }
-        if std::thread::panicking() {
-            return Err(
-                RuntimeError::new("cannot run a loop while the thread is unwinding from a panic").into()
-            );
-        }
-        if self.core.doors.thread != std::thread::current().id() {
-            return Err(RuntimeError::new("the loop belongs to another thread").into());
-        }
-        Ok(())
-    }
-
     /// Runs the loop until [`stop`](Self::stop) is called.
     ///
     /// # Errors
     /// [`RuntimeError`] as [`run_until_complete`](Self::run_until_complete); what the poller says if it fails.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// let stopper = event_loop.clone();
+    /// event_loop.call_later(millis(1), move || stopper.stop());
+    /// event_loop.run_forever()?; // until then
+    /// assert!(!event_loop.is_running());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn run_forever(&self) -> Result<()> {
-        self.check_may_run()?;
+        check_may_run(&self.core)?;
         rounds::run(&self.core)
     }
 
@@ -185,6 +253,19 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RuntimeError`] if the loop is on the real clock.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let clock = get_running_loop()?;
+    /// let nap = create_task(sleep(secs(1)));
+    /// sleep(Duration::ZERO).co_await()?; // it has begun
+    /// clock.advance_time(secs(60))?;
+    /// nap.co_await()?; // was due long ago
+    /// assert_eq!(clock.time(), secs(60));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn advance_time(&self, duration: Duration) -> Result<()> {
         if !self.core.clock.is_virtual() {
             return Err(RuntimeError::new("only a virtual clock can be moved").into());
@@ -193,7 +274,17 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Ends [`run_forever`](Self::run_forever) after the present round.
+    /// Ends [`run_forever`](Self::run_forever) after the present round. What is scheduled stays so, for the
+    /// next run.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// event_loop.stop();
+    /// event_loop.run_forever()?; // one round
+    /// # event_loop.close()?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn stop(&self) {
         self.core.stopping.set(true);
     }
@@ -202,6 +293,23 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`RuntimeError`] "Cannot close a running event loop".
+    ///
+    /// # Cancellation
+    /// Tasks that are left are not cancelled: their stacks are unwound, so that destructors run, and nothing
+    /// can be awaited in them. [`Runner::close`](crate::Runner::close) cancels them first.
+    ///
+    /// # Panics
+    /// With the first panic of a destructor in a task that is left, when all have been ended.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// event_loop.close()?;
+    /// assert!(event_loop.is_closed());
+    /// let late = event_loop.create_task(coroutine(|| Ok(1)));
+    /// assert_eq!(late.result().unwrap_err().to_string(), "Event loop is closed");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&self) -> Result<()> {
         if self.is_running() {
             return Err(RuntimeError::new("Cannot close a running event loop").into());
@@ -209,6 +317,26 @@ impl EventLoop {
         teardown::close(&self.core);
         Ok(())
     }
+}
+
+/// Whether this thread may run the loop now.
+///
+/// # Errors
+/// [`RuntimeError`] that says why not.
+pub(crate) fn check_may_run(core: &Rc<LoopCore>) -> Result<()> {
+    core.check_open()?;
+    let message = if core.running.get() {
+        "This event loop is already running"
+    } else if running_core().is_ok() {
+        "Cannot run the event loop while another loop is running"
+    } else if std::thread::panicking() {
+        "cannot run a loop while the thread is unwinding from a panic"
+    } else if core.doors.thread != std::thread::current().id() {
+        "the loop belongs to another thread"
+    } else {
+        return check_thread();
+    };
+    Err(RuntimeError::new(message).into())
 }
 
 /// The done callback of what `run_until_complete` waits for.

@@ -3,16 +3,18 @@
 //! The clock is read when the loop was idle and otherwise every [`SAMPLE`] rounds; the poller is asked only when
 //! nothing is ready, since a wake-up from another thread leaves a mark that costs nothing to look at.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt::Write;
-use std::rc::Rc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Deadlock;
-use crate::error::Result;
-use crate::events::{LoopCore, Runnable, enter_running};
+use crate::error::{Error, Panicked, Result};
+use crate::events::{ExceptionContext, LoopCore, Runnable, enter_running};
 use crate::fiber::barrier;
 use crate::report;
 use crate::stack;
@@ -38,33 +40,58 @@ pub(crate) fn run(core: &Rc<LoopCore>) -> Result<()> {
     core.running.set(true);
     let _leave = Leave(core);
     barrier("in a callback: only tasks can wait", || {
-        let mut until_sample = 0;
         loop {
-            if core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core) {
-                wait(core)?;
-                until_sample = 0;
-            }
-            take_in(core);
-            if until_sample == 0 || core.clock.is_virtual() {
-                until_sample = SAMPLE;
-                ready_timers(core);
-            }
-            until_sample -= 1;
-            run_ready(core);
-            if core.stopping.get() {
-                return Ok(());
+            match catch_unwind(AssertUnwindSafe(|| rounds(core))) {
+                Ok(outcome) => return outcome,
+                // Callbacks and tasks are caught one by one; this was a destructor or a waker of the user. It must
+                // not end the loop, which may run tasks that borrow from the one who runs it.
+                Err(payload) => report_panic(core, "Exception in a destructor or waker", payload),
             }
         }
     })
 }
 
+/// Tells the exception handler of a panic.
+fn report_panic(core: &Rc<LoopCore>, message: &str, payload: Box<dyn Any + Send>) {
+    core.call_exception_handler(&ExceptionContext {
+        message: message.to_owned(),
+        exception: Some(Error::new(Panicked::new(payload))),
+        future: None,
+        handle: None,
+    });
+}
+
+fn rounds(core: &Rc<LoopCore>) -> Result<()> {
+    let mut until_sample = 0;
+    loop {
+        if core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core) {
+            wait(core)?;
+            until_sample = 0;
+        }
+        take_in(core);
+        if until_sample == 0 || core.clock.is_virtual() {
+            until_sample = SAMPLE;
+            ready_timers(core);
+        }
+        until_sample -= 1;
+        run_ready(core);
+        if core.stopping.get() {
+            return Ok(());
+        }
+    }
+}
+
 /// A job that another thread handed in.
-struct Mail(Cell<Option<Box<dyn FnOnce() + Send>>>);
+struct Mail {
+    job: Cell<Option<Box<dyn FnOnce() + Send>>>,
+    core: Weak<LoopCore>,
+}
 
 impl Runnable for Mail {
     fn run(self: Rc<Self>) {
-        if let Some(job) = self.0.take() {
-            job();
+        let Some(job) = self.job.take() else { return };
+        if let (Err(payload), Some(core)) = (catch_unwind(AssertUnwindSafe(job)), self.core.upgrade()) {
+            report_panic(&core, "Exception in a callback from another thread", payload);
         }
     }
 
@@ -78,7 +105,7 @@ fn take_in(core: &Rc<LoopCore>) -> bool {
     let jobs = core.doors.collect();
     let any = !jobs.is_empty();
     for job in jobs {
-        core.push(Rc::new(Mail(Cell::new(Some(job)))));
+        core.push(Rc::new(Mail { job: Cell::new(Some(job)), core: Rc::downgrade(core) }));
     }
     let hook = core.interrupt_hook.borrow().clone();
     match hook {
@@ -92,7 +119,7 @@ fn take_in(core: &Rc<LoopCore>) -> bool {
 
 /// Waits for the next timer, or for the outside.
 fn wait(core: &Rc<LoopCore>) -> Result<()> {
-    let outside = core.jobs.get() > 0;
+    let outside = core.jobs.get() > core.doors.blocked.load(Ordering::SeqCst);
     let timeout = match next_timer(core) {
         Some(when) if !core.clock.is_virtual() => Some(when.saturating_sub(core.clock.now())),
         Some(when) if !outside => {

@@ -1,8 +1,9 @@
 //! The end of a loop: what is scheduled is dropped, and tasks that are left are ended by force.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use crate::events::LoopCore;
+use crate::events::{LoopCore, enter_running};
 use crate::report;
 use crate::task::tasks_of;
 
@@ -14,10 +15,15 @@ pub(crate) fn close(core: &Rc<LoopCore>) {
     if core.debug.get() {
         report::debug(format_args!("Close {:?}", core.handle()));
     }
+    // Destructors find the loop that their task belonged to, closed.
+    let _running = enter_running(core);
+    let mut first_panic = None;
     for task in tasks_of(core).into_iter().rev() {
         let name = task.get_name();
-        if let Err(why) = Rc::clone(&task.object).destroy() {
-            report::error(format_args!("the stack of task '{name}' was leaked: {why}"));
+        match catch_unwind(AssertUnwindSafe(|| Rc::clone(&task.object).destroy())) {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => report::error(format_args!("the stack of task '{name}' was leaked: {why}")),
+            Err(payload) => first_panic = first_panic.or(Some(payload)),
         }
     }
     // Taken out first: dropping an entry may run a user's destructor, which may look at the loop.
@@ -26,4 +32,9 @@ pub(crate) fn close(core: &Rc<LoopCore>) {
     let mail = core.doors.close();
     let handler = core.exception_handler.take();
     drop((ready, timers, mail, handler));
+    match first_panic {
+        // A destructor of a task panicked; the others have been ended all the same.
+        Some(payload) if !std::thread::panicking() => resume_unwind(payload),
+        _ => {}
+    }
 }

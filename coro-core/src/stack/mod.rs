@@ -52,18 +52,45 @@ pub(crate) use overflow::set_describe;
 pub(crate) use pool::PooledStack;
 
 /// The stack that a task or generator gets when nobody says otherwise: 256 KiB of address space.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::stack::DEFAULT_STACK_SIZE;
+/// // Four times as much for everything that runs here:
+/// coro_core::RunBuilder::new().stack_size(4 * DEFAULT_STACK_SIZE).run(coroutine(|| Ok(())))?;
+/// # Ok::<(), Error>(())
+/// ```
 pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 
 /// The smallest stack that can be asked for: 16 KiB.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::stack::MIN_STACK_SIZE;
+/// assert!(coro_core::LoopBuilder::new().stack_size(MIN_STACK_SIZE - 1).build().is_err());
+/// ```
 pub const MIN_STACK_SIZE: usize = 16 * 1024;
 
 /// The largest stack that can be asked for: 1 GiB, or 64 MiB where pointers have 32 bits.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::stack::MAX_STACK_SIZE;
+/// assert!(coro_core::LoopBuilder::new().stack_size(MAX_STACK_SIZE + 1).build().is_err());
+/// ```
 pub const MAX_STACK_SIZE: usize = if usize::BITS >= 64 { 1 << 30 } else { 1 << 26 };
 
 /// How many sizes there are: one for each power of two.
 const CLASSES: usize = (MAX_STACK_SIZE.trailing_zeros() - MIN_STACK_SIZE.trailing_zeros() + 1) as usize;
 
 /// Why there is no stack of the size that was asked for.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// use coro_core::stack::StackError;
+/// let error = coro_core::LoopBuilder::new().stack_size(1000).build().unwrap_err();
+/// assert!(matches!(error.downcast_ref(), Some(StackError::TooSmall { asked: 1000 })));
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StackError {
@@ -112,6 +139,19 @@ impl StackError {
 }
 
 /// Figures of the calling thread's stacks, as [`stats`] returns them.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let before = coro_core::stack::stats();
+/// let nap = create_task(sleep(secs(1)));
+/// sleep(Duration::ZERO).co_await()?; // it has begun, on a stack of its own
+/// assert_eq!(coro_core::stack::stats().in_use, before.in_use + 1);
+/// nap.co_await()?;
+/// assert_eq!(coro_core::stack::stats().in_use, before.in_use);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
@@ -130,6 +170,15 @@ pub struct PoolStats {
 /// Figures of the calling thread's stacks: zero throughout until it has used one.
 ///
 /// They are counted when asked for, slab by slab.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// coro_core::run(coroutine(|| Ok(())))?;
+/// let stats = coro_core::stack::stats();
+/// assert_eq!(stats.in_use, 0);
+/// assert!(stats.pooled >= 1 && stats.mapped >= coro_core::stack::DEFAULT_STACK_SIZE);
+/// # Ok::<(), Error>(())
+/// ```
 pub fn stats() -> PoolStats {
     pool::stats()
 }

@@ -40,11 +40,22 @@ pub struct Lock<T: ?Sized = ()> {
 
 impl<T> Lock<T> {
     /// An unlocked lock around `data`; `Lock::new(())` protects something else.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let eggs = Lock::new(6);
+    /// assert!(!eggs.locked());
+    /// ```
     pub fn new(data: T) -> Self {
         Self { locked: Cell::new(false), waiters: Waiters::default(), data: RefCell::new(data) }
     }
 
     /// The data.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// assert_eq!(Lock::new(6).into_inner(), 6);
+    /// ```
     pub fn into_inner(self) -> T {
         self.data.into_inner()
     }
@@ -52,26 +63,81 @@ impl<T> Lock<T> {
 
 impl<T: ?Sized> Lock<T> {
     /// Whether somebody holds it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let lock = Lock::new(());
+    /// let guard = lock.lock().co_await()?;
+    /// assert!(lock.locked());
+    /// drop(guard);
+    /// assert!(!lock.locked());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn locked(&self) -> bool {
         self.locked.get()
     }
 
     /// Waits until it is free, and takes it; `await lock.acquire()`. Dropping the guard gives it back.
     ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`](crate::RuntimeError) if it must wait where nothing can suspend.
+    ///
     /// # Cancellation
     /// The place in the queue is lost; a turn that came at the same moment goes to the next.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let eggs = Lock::new(0);
+    /// TaskGroup::scope(|group| {
+    ///     for _ in 0..2 {
+    ///         group.create_task(coroutine(|| {
+    ///             let mut eggs = eggs.lock().co_await()?;
+    ///             sleep(secs(1)).co_await()?; // nobody else gets in
+    ///             *eggs += 1;
+    ///             Ok(())
+    ///         }));
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!((*eggs.lock().co_await()?, get_running_loop()?.time()), (2, secs(2)));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn lock(&self) -> Locking<'_, T> {
         Locking { lock: self }
     }
 
-    /// Takes it if it is free and nobody waits.
+    /// Takes it if it is free and nobody waits; works outside a loop as well.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let eggs = Lock::new(6);
+    /// let guard = eggs.try_lock().unwrap();
+    /// assert!(eggs.try_lock().is_none());
+    /// assert_eq!(*guard, 6);
+    /// ```
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         (!self.locked.get() && self.waiters.all_cancelled()).then(|| self.take())
     }
 
     /// The data, for who owns the lock alone.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let mut eggs = Lock::new(6);
+    /// *eggs.get_mut() += 1;
+    /// assert_eq!(eggs.into_inner(), 7);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
+    }
+
+    /// Looks at the data, unless somebody holds a guard of it.
+    pub(super) fn peek<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.data.try_borrow().ok().map(|data| f(&data))
     }
 
     fn take(&self) -> LockGuard<'_, T> {
@@ -87,6 +153,17 @@ impl<T: ?Sized> Lock<T> {
 }
 
 /// What [`Lock::lock`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let eggs = Lock::new(6);
+/// let locking: coro_core::Locking<'_, u32> = eggs.lock(); // has not begun
+/// assert!(!eggs.locked());
+/// assert_eq!(*locking.co_await()?, 6);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[must_use = "it locks only when it is awaited"]
 pub struct Locking<'a, T: ?Sized> {
     lock: &'a Lock<T>,
@@ -110,7 +187,19 @@ impl<'a, T: ?Sized> Awaitable for Locking<'a, T> {
     }
 }
 
-/// The right to use what a [`Lock`] protects. Dropping it wakes the next.
+/// The right to use what a [`Lock`] protects. Dropping it wakes the next; `lock.release()`.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let eggs = Lock::new(6);
+/// let mut guard: LockGuard<'_, u32> = eggs.lock().co_await()?;
+/// *guard += 1;
+/// drop(guard);
+/// assert_eq!(eggs.into_inner(), 7);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct LockGuard<'a, T: ?Sized> {
     data: Option<RefMut<'a, T>>,
     lock: &'a Lock<T>,
@@ -156,6 +245,19 @@ impl<'a, T: ?Sized> AsyncContextManager for &'a Lock<T> {
 
     fn aenter(&mut self) -> Result<LockGuard<'a, T>> {
         self.lock().co_await()
+    }
+
+    fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// `async with lock.lock() as data { … }`, where the lock is shared.
+impl<'a, T: ?Sized> AsyncContextManager for Locking<'a, T> {
+    type Value = LockGuard<'a, T>;
+
+    fn aenter(&mut self) -> Result<LockGuard<'a, T>> {
+        self.lock.lock().co_await()
     }
 
     fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {

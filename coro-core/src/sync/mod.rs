@@ -2,6 +2,8 @@
 //!
 //! What waits is a queue of futures; a waiter takes its own entry out however its wait ends.
 
+mod barrier;
+mod condition;
 mod event;
 mod lock;
 mod semaphore;
@@ -9,6 +11,8 @@ mod semaphore;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+pub use barrier::{Barrier, BarrierWait};
+pub use condition::{Condition, ConditionGuard, ConditionLocking, ConditionWait, ConditionWaitFor};
 pub use event::{Event, EventWait};
 pub use lock::{Lock, LockGuard, Locking};
 pub use semaphore::{Acquire, BoundedSemaphore, Permit, Semaphore};
@@ -50,6 +54,11 @@ impl Waiters {
     /// The first that was not woken yet. A cancelled one counts as woken.
     fn first_pending(&self) -> Option<Future<()>> {
         self.queue.borrow().iter().find(|future| !future.done()).cloned()
+    }
+
+    /// The first `n` that were not woken yet.
+    fn pending(&self, n: usize) -> Vec<Future<()>> {
+        self.queue.borrow().iter().filter(|future| !future.done()).take(n).cloned().collect()
     }
 
     /// The first in the queue, woken or not.

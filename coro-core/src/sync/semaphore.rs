@@ -37,24 +37,74 @@ impl Default for Semaphore {
 
 impl Semaphore {
     /// A semaphore with so many permits.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// assert!(!Semaphore::new(1).locked() && Semaphore::new(0).locked());
+    /// ```
     pub fn new(permits: usize) -> Self {
         Self { value: Cell::new(permits), waiters: Waiters::default() }
     }
 
     /// Whether the next to come would have to wait.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let one = Semaphore::new(1);
+    /// let permit = one.acquire().co_await()?;
+    /// assert!(one.locked());
+    /// drop(permit);
+    /// assert!(!one.locked());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn locked(&self) -> bool {
         self.value.get() == 0 || !self.waiters.all_cancelled()
     }
 
     /// Waits for a permit. Dropping the [`Permit`] gives it back.
     ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`](crate::RuntimeError) if it must wait where nothing can suspend.
+    ///
     /// # Cancellation
     /// The place in the queue is lost; a permit that came at the same moment goes to the next.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let two = Semaphore::new(2);
+    /// TaskGroup::scope(|group| {
+    ///     for _ in 0..4 {
+    ///         group.create_task(coroutine(|| {
+    ///             let _permit = two.acquire().co_await()?;
+    ///             sleep(secs(1)).co_await()
+    ///         }));
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(get_running_loop()?.time(), secs(2)); // two at a time
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn acquire(&self) -> Acquire<'_> {
         Acquire { semaphore: self }
     }
 
-    /// Adds a permit, as one that was [forgotten](Permit::forget) is given back.
+    /// Adds a permit, as one that was [forgotten](Permit::forget) is given back. There may be more than it
+    /// began with.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let semaphore = Semaphore::new(0);
+    /// semaphore.release();
+    /// let _permit = semaphore.acquire().co_await()?;
+    /// assert!(semaphore.locked());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn release(&self) {
         self.value.set(self.value.get() + 1);
         self.wake_next();
@@ -70,6 +120,18 @@ impl Semaphore {
 }
 
 /// What [`Semaphore::acquire`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let one = Semaphore::new(1);
+/// let acquiring: coro_core::Acquire<'_> = one.acquire(); // has not begun
+/// assert!(!one.locked());
+/// let _permit = acquiring.co_await()?;
+/// assert!(one.locked());
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[must_use = "it acquires only when it is awaited"]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
@@ -95,12 +157,35 @@ impl<'a> Awaitable for Acquire<'a> {
 }
 
 /// The right to be among so many; dropping it gives it back.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let one = Semaphore::new(1);
+/// let permit: coro_core::Permit<'_> = one.acquire().co_await()?;
+/// drop(permit);
+/// assert!(!one.locked());
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct Permit<'a> {
     semaphore: &'a Semaphore,
 }
 
 impl Permit<'_> {
     /// Keeps the permit beyond this value: [`Semaphore::release`] gives it back.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let one = Semaphore::new(1);
+    /// one.acquire().co_await()?.forget();
+    /// assert!(one.locked());
+    /// one.release();
+    /// assert!(!one.locked());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn forget(self) {
         std::mem::forget(self);
     }
@@ -124,6 +209,19 @@ impl<'a> AsyncContextManager for &'a Semaphore {
 
     fn aenter(&mut self) -> Result<Permit<'a>> {
         self.acquire().co_await()
+    }
+
+    fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// `async with semaphore.acquire() { … }`, where the semaphore is shared.
+impl<'a> AsyncContextManager for Acquire<'a> {
+    type Value = Permit<'a>;
+
+    fn aenter(&mut self) -> Result<Permit<'a>> {
+        self.semaphore.acquire().co_await()
     }
 
     fn aexit(&mut self, _error: Option<&Error>) -> Result<bool> {
@@ -156,16 +254,41 @@ pub struct BoundedSemaphore {
 
 impl BoundedSemaphore {
     /// A semaphore with so many permits at most.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let two = coro_core::BoundedSemaphore::new(2);
+    /// assert!(!two.locked());
+    /// assert!(two.release().is_err()); // all are there
+    /// ```
     pub fn new(permits: usize) -> Self {
         Self { semaphore: Semaphore::new(permits), bound: permits }
     }
 
     /// As [`Semaphore::locked`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// assert!(coro_core::BoundedSemaphore::new(0).locked());
+    /// ```
     pub fn locked(&self) -> bool {
         self.semaphore.locked()
     }
 
     /// As [`Semaphore::acquire`].
+    ///
+    /// # Cancellation
+    /// As there.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let one = coro_core::BoundedSemaphore::new(1);
+    /// let _permit = one.acquire().co_await()?;
+    /// assert!(one.locked());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn acquire(&self) -> Acquire<'_> {
         self.semaphore.acquire()
     }
@@ -174,6 +297,17 @@ impl BoundedSemaphore {
     ///
     /// # Errors
     /// [`ValueError`] if all permits are there already.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let one = coro_core::BoundedSemaphore::new(1);
+    /// one.acquire().co_await()?.forget();
+    /// one.release()?;
+    /// assert!(one.release().unwrap_err().is::<coro_core::ValueError>());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn release(&self) -> Result<()> {
         if self.semaphore.value.get() >= self.bound {
             return Err(ValueError::new("BoundedSemaphore released too many times").into());

@@ -10,8 +10,9 @@ use slab::Slab;
 
 use crate::context::Context;
 use crate::definition::Origin;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, RuntimeError};
 use crate::events::{AnyFuture, EventLoop, LoopCore, Runnable, Waitable, running_core};
+use crate::report;
 
 /// The untyped part of a task.
 pub(crate) struct Control {
@@ -131,66 +132,207 @@ pub struct AnyTask {
 
 impl AnyTask {
     /// This task as a future.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let me = coro_core::current_task().unwrap();
+    /// assert!(!me.any().done());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn any(&self) -> AnyFuture {
         AnyFuture(Rc::clone(&self.object) as Rc<dyn Waitable>)
     }
 
     /// Its name, `Task-N` if none was given.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| Ok(coro_core::current_task().unwrap().get_name())));
+    /// assert_eq!(task.co_await()?, "Task-2");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_name(&self) -> String {
         self.object.control().name()
     }
 
     /// Gives it a name.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let me = coro_core::current_task().unwrap();
+    /// me.set_name("cook");
+    /// assert_eq!(me.get_name(), "cook");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_name(&self, name: impl Into<String>) {
         self.object.control().set_name(name.into());
     }
 
     /// The name and place of the coroutine that it runs; `get_coro()`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn cook() -> &'static str { coro_core::current_task().unwrap().get_coro().name() }
+    /// }
+    /// assert_eq!(coro_core::run(cook())?, "cook");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn get_coro(&self) -> CoroInfo {
         CoroInfo { origin: self.object.control().origin }
     }
 
     /// The context that its steps run in.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// USER.set("ada");
+    /// assert_eq!(coro_core::current_task().unwrap().get_context().get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_context(&self) -> Context {
         self.object.control().context.clone()
     }
 
-    /// The loop it runs on.
+    /// The loop it runs on; `None` if it was made without one.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let me = coro_core::current_task().unwrap();
+    /// assert!(me.get_loop().unwrap().same(&get_running_loop()?));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_loop(&self) -> Option<EventLoop> {
         self.object.event_loop().map(|core| core.handle())
     }
 
     /// Whether it has ended.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| Ok(1)));
+    /// let any = task.any_task();
+    /// task.co_await()?;
+    /// assert!(any.done());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn done(&self) -> bool {
         self.object.is_done()
     }
 
-    /// Whether it was cancelled.
+    /// Whether it has ended by a cancellation.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(60)));
+    /// let any = task.any_task();
+    /// any.cancel();
+    /// assert!(!any.cancelled()); // not yet
+    /// assert!(task.co_await().is_err() && any.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelled(&self) -> bool {
         Waitable::is_cancelled(&*self.object)
     }
 
     /// Asks it to end at its next step: [`Cancelled`](crate::Cancelled) is raised in it. False if it was done.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// create_task(sleep(secs(60)));
+    /// for task in coro_core::all_tasks()? {
+    ///     let me = coro_core::current_task().unwrap();
+    ///     assert!(task.same(&me) || task.cancel());
+    /// }
+    /// sleep(Duration::ZERO).co_await()?;
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(coro_core::all_tasks()?.len(), 1);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel(&self) -> bool {
         Rc::clone(&self.object).cancel(None)
     }
 
-    /// As [`cancel`](Self::cancel), with a message.
+    /// As [`cancel`](Self::cancel), with a message; `task.cancel(msg)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(60)));
+    /// task.any_task().cancel_with("too late");
+    /// assert_eq!(task.co_await().unwrap_err().to_string(), "too late");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancel_with(&self, message: impl Into<String>) -> bool {
         Rc::clone(&self.object).cancel(Some(message.into()))
     }
 
     /// How many requests to cancel it were made and not taken back.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(60))).any_task();
+    /// assert_eq!(task.cancelling(), 0);
+    /// task.cancel();
+    /// assert_eq!(task.cancelling(), 1);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn cancelling(&self) -> usize {
         self.object.control().cancel_requests.get()
     }
 
-    /// Takes one request to cancel it back; gives how many are left.
+    /// Takes one request to cancel it back; gives how many are left. With none left, a cancellation that was
+    /// not yet raised does not come.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let stubborn = coroutine(|| {
+    ///     let error = sleep(secs(60)).co_await().unwrap_err();
+    ///     assert!(error.is_cancelled()); // and swallowed
+    ///     Ok(coro_core::current_task().unwrap().uncancel())
+    /// });
+    /// let task = create_task(stubborn);
+    /// sleep(secs(1)).co_await()?;
+    /// task.cancel();
+    /// assert_eq!(task.co_await()?, 0);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn uncancel(&self) -> usize {
         self.object.control().uncancel()
     }
 
-    /// Whether both are the same task.
+    /// Whether both are the same task; Python's `is`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let me = coro_core::current_task().unwrap();
+    /// assert!(me.same(&coro_core::all_tasks()?[0]));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn same(&self, other: &AnyTask) -> bool {
         std::ptr::addr_eq(Rc::as_ptr(&self.object), Rc::as_ptr(&other.object))
     }
@@ -219,7 +361,19 @@ impl Debug for AnyTask {
     }
 }
 
-/// What is known of the coroutine that a task runs.
+/// What is known of the coroutine that a task runs; a part of what `task.get_coro()` gives in Python.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// async_fn! {
+///     async fn boil() {}
+/// }
+/// # coro_core::run(coroutine(|| {
+/// let coro: coro_core::CoroInfo = create_task(boil()).get_coro();
+/// assert_eq!(coro.name(), "boil");
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct CoroInfo {
     origin: Origin,
@@ -227,11 +381,31 @@ pub struct CoroInfo {
 
 impl CoroInfo {
     /// The name of the function.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn boil() {}
+    /// }
+    /// # coro_core::run(coroutine(|| {
+    /// assert_eq!(create_task(boil()).get_coro().name(), "boil");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn name(&self) -> &'static str {
         self.origin.name()
     }
 
     /// Its file and line.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| Ok(1))); let line = line!();
+    /// assert_eq!(task.get_coro().place(), (file!(), line));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn place(&self) -> (&'static str, u32) {
         self.origin.place()
     }
@@ -239,12 +413,27 @@ impl CoroInfo {
 
 thread_local! {
     /// All tasks of this thread that have not ended: the loop's strong references.
-    static TASKS: RefCell<Slab<AnyTask>> = const { RefCell::new(Slab::new()) };
+    static TASKS: RefCell<Tasks> = const { RefCell::new(Tasks(Slab::new())) };
     static CURRENT: RefCell<Option<AnyTask>> = const { RefCell::new(None) };
 }
 
+struct Tasks(Slab<AnyTask>);
+
+impl Drop for Tasks {
+    /// The thread ends, and a loop with these tasks was never closed. The thread-locals that they would need
+    /// to be ended are going: they are leaked, with all they own.
+    fn drop(&mut self) {
+        for task in self.0.drain() {
+            report::error(format_args!(
+                "a task was leaked: its thread ended before its loop was closed\ntask: {task:?}"
+            ));
+            std::mem::forget(task);
+        }
+    }
+}
+
 pub(super) fn register(task: AnyTask) {
-    TASKS.with_borrow_mut(|tasks| {
+    TASKS.with_borrow_mut(|Tasks(tasks)| {
         let entry = tasks.vacant_entry();
         task.object.control().key.set(Some(entry.key()));
         entry.insert(task);
@@ -253,17 +442,49 @@ pub(super) fn register(task: AnyTask) {
 
 pub(super) fn unregister(control: &Control) {
     if let Some(key) = control.key.take() {
-        let task = TASKS.try_with(|tasks| tasks.borrow_mut().try_remove(key));
+        let task = TASKS.try_with(|tasks| tasks.borrow_mut().0.try_remove(key));
         drop(task);
     }
 }
 
-/// Makes `task` the current one; gives the one before.
-pub(super) fn set_current(task: Option<AnyTask>) -> Option<AnyTask> {
-    CURRENT.replace(task)
+/// Makes `task` the current one until the guard is dropped.
+pub(super) fn enter_current(task: AnyTask) -> CurrentGuard {
+    CurrentGuard { before: CURRENT.try_with(|current| current.replace(Some(task))).unwrap_or_default() }
 }
 
+pub(super) struct CurrentGuard {
+    before: Option<AnyTask>,
+}
+
+impl Drop for CurrentGuard {
+    fn drop(&mut self) {
+        let own = CURRENT.try_with(|current| current.replace(self.before.take()));
+        drop(own);
+    }
+}
+
+/// Whether this thread can still have tasks.
+///
+/// # Errors
+/// [`RuntimeError`] while the destructors of its thread-locals run.
+pub(crate) fn check_thread() -> Result<()> {
+    match (TASKS.try_with(drop_nothing), CURRENT.try_with(drop_nothing)) {
+        (Ok(()), Ok(())) => Ok(()),
+        _ => Err(RuntimeError::new("the thread is ending: it can have no tasks any more").into()),
+    }
+}
+
+fn drop_nothing<T>(_: &T) {}
+
 /// The task that runs now; `asyncio.current_task()`. `None` in a callback and outside a loop.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// assert!(coro_core::current_task().is_none());
+/// let name = coro_core::run(coroutine(|| Ok(coro_core::current_task().unwrap().get_name())))?;
+/// assert_eq!(name, "Task-1");
+/// # Ok::<(), Error>(())
+/// ```
 pub fn current_task() -> Option<AnyTask> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
@@ -272,12 +493,24 @@ pub fn current_task() -> Option<AnyTask> {
 ///
 /// # Errors
 /// [`RuntimeError`](crate::RuntimeError) without a running loop.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// create_task(sleep(secs(1))).set_name("nap");
+/// let names: Vec<String> = coro_core::all_tasks()?.iter().map(|task| task.get_name()).collect();
+/// assert_eq!(names, ["Task-1", "nap"]);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub fn all_tasks() -> Result<Vec<AnyTask>> {
     Ok(tasks_of(&running_core()?))
 }
 
 pub(crate) fn tasks_of(core: &Rc<LoopCore>) -> Vec<AnyTask> {
-    let all: Vec<AnyTask> = TASKS.with_borrow(|tasks| tasks.iter().map(|(_, task)| task.clone()).collect());
+    // At the end of the thread they are gone already, each with a report that its stack was leaked.
+    let all = TASKS.try_with(|tasks| tasks.borrow().0.iter().map(|(_, task)| task.clone()).collect());
+    let all: Vec<AnyTask> = all.unwrap_or_default();
     let belongs = |task: &AnyTask| task.object.event_loop().is_some_and(|own| Rc::ptr_eq(&own, core));
     let mut tasks: Vec<AnyTask> = all.into_iter().filter(belongs).collect();
     tasks.sort_by_key(AnyTask::number);

@@ -12,15 +12,15 @@ use std::rc::Rc;
 
 pub(crate) use borrowed::{Borrowers, spawn_borrowed};
 use control::Control;
-pub(crate) use control::tasks_of;
 pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
+pub(crate) use control::{check_thread, tasks_of};
 use step::{TaskInner, Views};
 
 use crate::context::Context;
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
 use crate::error::Result;
 use crate::events::{AnyFuture, EventLoop, LoopCore, running_core};
-use crate::fiber::Awaited;
+use crate::fiber::{Awaited, Open};
 use crate::future::{CallbackId, Future};
 use crate::stack::DEFAULT_STACK_SIZE;
 
@@ -28,6 +28,10 @@ use crate::stack::DEFAULT_STACK_SIZE;
 ///
 /// Awaiting it by value takes the result, by reference clones it. Dropping the handle detaches the task: it goes
 /// on, and an exception that nobody asks for is reported.
+///
+/// # Cancellation
+/// Cancelling the one who awaits it cancels the task as well, as in asyncio; a [`shield`](crate::shield)
+/// prevents that. The await goes on with what the task made of it.
 ///
 /// ```
 /// use coro_core::prelude::*;
@@ -71,6 +75,16 @@ impl<T: 'static> Task<T> {
 
 impl<T> Task<T> {
     /// Another handle on it, without the type of its result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (number, text) = (create_task(coroutine(|| Ok(1))), create_task(coroutine(|| Ok("one"))));
+    /// let both = [number.any_task(), text.any_task()]; // of one type
+    /// assert!(both.iter().all(|task| task.cancel()));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn any_task(&self) -> AnyTask {
         self.task.clone()
     }
@@ -78,6 +92,16 @@ impl<T> Task<T> {
 
 impl<T: 'static> Task<T> {
     /// Another handle on it, as a future: awaiting that clones the result.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok(6) }));
+    /// let (one, other) = (task.future(), task.future());
+    /// assert_eq!(gather((one, other)).co_await()?, (6, 6));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn future(&self) -> Future<T> {
         self.future.clone()
     }
@@ -87,21 +111,62 @@ impl<T: 'static> Task<T> {
     }
 
     /// Its name, `Task-N` if none was given.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert_eq!(create_task(coroutine(|| Ok(1))).get_name(), "Task-2"); // main is Task-1
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_name(&self) -> String {
         self.task.get_name()
     }
 
     /// Gives it a name.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(coroutine(|| Ok(1)));
+    /// task.set_name("cook");
+    /// assert_eq!(task.get_name(), "cook");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn set_name(&self, name: impl Into<String>) {
         self.task.set_name(name);
     }
 
-    /// The name and place of the coroutine that it runs.
+    /// The name and place of the coroutine that it runs; `task.get_coro()`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn boil() {}
+    /// }
+    /// # coro_core::run(coroutine(|| {
+    /// assert_eq!(create_task(boil()).get_coro().name(), "boil");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_coro(&self) -> CoroInfo {
         self.task.get_coro()
     }
 
-    /// The context that its steps run in.
+    /// The context that its steps run in: the set itself, no copy.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let task = create_task(coroutine(|| { USER.set("ada"); Ok(()) }));
+    /// let context = task.get_context();
+    /// task.co_await()?;
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn get_context(&self) -> Context {
         self.task.get_context()
     }
@@ -124,11 +189,33 @@ impl<T: 'static> Task<T> {
     }
 
     /// Takes one request to cancel it back; gives how many are left.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = create_task(sleep(secs(60)));
+    /// task.cancel();
+    /// assert_eq!((task.uncancel(), task.cancelling()), (0, 0));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn uncancel(&self) -> usize {
         self.task.uncancel()
     }
 
     /// Calls `callback` with this task when it is done: from the loop, in the next round.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// let task = create_task(coroutine(|| Ok(6)));
+    /// task.add_done_callback(move |task| said.send((task.get_name(), task.result().unwrap())).unwrap());
+    /// sleep(secs(1)).co_await()?;
+    /// assert_eq!(heard.recv().unwrap(), ("Task-2".to_owned(), 6));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
     where
@@ -192,7 +279,7 @@ impl<T: Clone + 'static> Awaitable for &Task<T> {
 #[track_caller]
 pub fn create_task<A>(awaitable: A) -> Task<A::Output>
 where
-    A: Awaitable + 'static,
+    A: Awaitable + 'static, // one that borrows is a child of a scope: `TaskGroup::scope`
     A::Output: 'static,
 {
     TaskBuilder::new().create(awaitable)
@@ -201,6 +288,19 @@ where
 /// The future or task that an awaitable was, or was made into; what [`ensure_future`] gives.
 ///
 /// Awaiting it gives the result as awaiting the original does.
+///
+/// # Cancellation
+/// As [`Task`]: what is awaited is cancelled as well.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let ensured: coro_core::EnsuredFuture<u32> = coro_core::ensure_future(coroutine(|| Ok(6)));
+/// assert!(!ensured.done()); // all of `AnyFuture` is there
+/// assert_eq!(ensured.co_await()?, 6);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
 pub struct EnsuredFuture<T> {
     any: AnyFuture,
     result: Box<dyn FnOnce() -> Result<T>>,
@@ -301,29 +401,79 @@ pub struct TaskBuilder {
 
 impl TaskBuilder {
     /// A task as [`create_task`] makes it.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = coro_core::TaskBuilder::new().create(coroutine(|| Ok(6)));
+    /// assert_eq!(task.co_await()?, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name, instead of `Task-N`.
+    /// The name, instead of `Task-N`; `create_task(…, name=name)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = coro_core::TaskBuilder::new().name("cook").create(coroutine(|| Ok(6)));
+    /// assert_eq!(task.get_name(), "cook");
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The context to run in, instead of a copy of the present one.
+    /// The context to run in, instead of a copy of the present one; `create_task(…, context=context)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let context = coro_core::Context::new();
+    /// let task = coro_core::TaskBuilder::new().context(&context).create(coroutine(|| Ok(USER.set("ada"))));
+    /// task.co_await()?;
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn context(mut self, context: &Context) -> Self {
         self.context = Some(context.clone());
         self
     }
 
     /// Address space for its stack, in bytes, instead of the loop's setting. Only touched pages use memory.
+    /// With a size that cannot be, the task has failed already.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
+    /// let task = coro_core::TaskBuilder::new().stack_size(1 << 20).create(deep);
+    /// assert_eq!(task.co_await()?, 512 * 1024);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Makes the task on the running loop.
+    /// Makes the task on the running loop. Without one, it has failed already, as with [`create_task`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let task = coro_core::TaskBuilder::new().name("cook").create(coroutine(|| Ok(6)));
+    /// assert_eq!(task.co_await()?, 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     pub fn create<A>(self, awaitable: A) -> Task<A::Output>
     where
@@ -346,6 +496,7 @@ impl TaskBuilder {
         let context = self.context.unwrap_or_else(|| Context::current().copy());
         let control = Control::new(self.name, origin, context, stack_size);
         let core = core.and_then(|core| core.check_open().map(|()| core));
+        let core = core.and_then(|core| control::check_thread().map(|()| core));
         let core = core.and_then(|core| Ok(crate::stack::check_size(stack_size).map(|()| core)?));
         Task::from_views(match core {
             Ok(core) => TaskInner::spawn(&core, control, awaitable),
@@ -376,6 +527,15 @@ impl EventLoop {
     }
 
     /// A pending future of this loop.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::EventLoop::new()?;
+    /// let future = event_loop.create_future();
+    /// event_loop.call_soon({ let future = future.clone(); move || future.set_result(6).unwrap() });
+    /// assert_eq!(event_loop.run_until_complete(future)?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn create_future<T: 'static>(&self) -> Future<T> {
         Future::on(Rc::clone(&self.core))
     }
@@ -383,6 +543,9 @@ impl EventLoop {
 
 /// Runs `f` to its end even if the task is cancelled meanwhile: the cancellation is held back, and raised at the
 /// next await after it. For destructors and other code that must not be cut short.
+///
+/// # Panics
+/// With the panic of `f`.
 ///
 /// ```
 /// use coro_core::prelude::*;
@@ -415,5 +578,6 @@ pub fn cleanup<T>(f: impl FnOnce() -> T) -> T {
     }
     let shield = Shield(current_task());
     shield.add(1);
+    let _open = Open::new(); // a yield would hold cancellations of the consumer back as well
     f()
 }

@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll};
 
@@ -126,7 +127,7 @@ where
             return;
         }
         let input = self.take_input();
-        let before = control::set_current(Some(AnyTask { object: Rc::clone(self) as Rc<dyn TaskObject> }));
+        let current = control::enter_current(AnyTask { object: Rc::clone(self) as Rc<dyn TaskObject> });
         let entered = self.control.context.enter();
         let end = match self.progress.replace(Progress::Out) {
             Progress::New(awaitable) => match input {
@@ -134,10 +135,7 @@ where
                     Ok((fiber, resumed)) => self.after(fiber, resumed),
                     Err(error) => Some(Err(error)),
                 },
-                Err(error) => {
-                    awaitable.__discard();
-                    Some(Err(error))
-                }
+                Err(error) => Some(drop_quietly(|| awaitable.__discard()).and(Err(error))),
             },
             Progress::Parked(mut fiber) => {
                 let resumed = fiber.resume(input);
@@ -157,7 +155,7 @@ where
             }
         };
         drop(entered);
-        control::set_current(before);
+        drop(current);
         if let Some(result) = end {
             self.end(result);
         }
@@ -188,6 +186,7 @@ where
 
     fn park(self: &Rc<Self>, awaited: Awaited) {
         let Some(core) = self.state.core() else { return };
+        let mut refused = None; // dropped last: its destructor is the user's
         let mistake = match awaited {
             Awaited::Yield => return core.push(Rc::clone(self) as Rc<dyn Runnable>),
             Awaited::Future(future) if std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self)) => {
@@ -203,12 +202,13 @@ where
                 format!("Task {} got Future {future:?} attached to a different loop", self.text())
             }
             Awaited::Command(command) => {
-                drop(command);
+                refused = Some(command);
                 format!("Task got bad yield: a command that no loop knows, in {}", self.text())
             }
         };
         self.control.to_raise.set(Some(RuntimeError::new(mistake).into()));
         core.push(Rc::clone(self) as Rc<dyn Runnable>);
+        drop(refused);
     }
 
     /// Cancels what was just parked for, if a cancellation came while the task ran.
@@ -228,20 +228,25 @@ where
         slot: WakeSlot,
         input: Result<()>,
     ) -> Option<Result<T>> {
-        if let Err(error) = input {
-            drop(future);
-            return Some(Err(error));
-        }
         let mut context = PollContext::from_waker(slot.waker());
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            barrier("in the poll of a task made from a std future", || future.as_mut().poll(&mut context))
+        // The future is dropped in here too: its destructor may panic, and must not suspend either.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            barrier("in the poll of a task made from a std future", move || {
+                let polled = match input {
+                    Err(error) => Poll::Ready(Err(error)),
+                    Ok(()) => future.as_mut().poll(&mut context).map(Ok),
+                };
+                let pending = polled.is_pending().then_some(future);
+                (polled, pending)
+            })
         }));
         match polled {
-            Ok(Poll::Ready(value)) => Some(Ok(value)),
-            Ok(Poll::Pending) => {
+            Ok((Poll::Ready(result), _)) => Some(result),
+            Ok((Poll::Pending, Some(future))) => {
                 self.progress.set(Progress::Polled(future, slot));
                 None
             }
+            Ok((Poll::Pending, None)) => unreachable!("a pending future is given back"),
             Err(payload) => Some(Err(Error::new(Panicked::new(payload)))),
         }
     }
@@ -252,9 +257,9 @@ where
         let future = self.future();
         let settled = match result {
             Ok(value) if self.control.must_cancel.get() => {
-                drop(value);
                 self.control.must_cancel.set(false);
                 future.settle_cancelled(self.control.cancel_message.take());
+                drop(value);
                 Ok(())
             }
             Ok(value) => future.settle_value(value),
@@ -277,6 +282,11 @@ where
         }
         Text(self).to_string()
     }
+}
+
+/// Runs destructors of the user; a panic of theirs is the error of the task.
+fn drop_quietly(f: impl FnOnce()) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Error::new(Panicked::new(payload)))
 }
 
 struct TaskDriver<'a> {
@@ -408,8 +418,12 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
         if !self.state.is_done() {
             report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
         }
+        let _current = control::enter_current(AnyTask { object: Rc::clone(&self) as Rc<dyn TaskObject> });
+        // What would have been told of its end never will be, and hears of that by being dropped.
+        let callbacks = self.state.forget_callbacks();
         let waiting_for = self.control.waiting_for.take();
         let progress = self.progress.replace(Progress::Ended);
+        control::unregister(&self.control);
         drop(waiting_for);
         let result = match progress {
             Progress::New(awaitable) => {
@@ -422,7 +436,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
                 Ok(())
             }
         };
-        control::unregister(&self.control);
+        drop(callbacks);
         result
     }
 }

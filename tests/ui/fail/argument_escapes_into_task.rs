@@ -1,4 +1,4 @@
-//~ words: "escapes"
+//~ words: "`name` escapes the function body here"
 use coro_core::prelude::*;
 
 async_fn! {

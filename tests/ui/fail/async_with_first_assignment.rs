@@ -1,4 +1,4 @@
-//~ words: "x"
+//~ words: "`x` used here but it isn't initialized" "consider assigning a value"
 use coro_core::prelude::*;
 struct Door;
 impl AsyncContextManager for Door {
@@ -14,7 +14,7 @@ impl AsyncContextManager for Door {
 async_fn! {
     async fn cook() {
         let x;
-        async with Door as key {
+        async with Door as key { //~ here
             x = key; //~ here
         }
         println!("{x:?}");

@@ -1,4 +1,4 @@
-//~ words: "`async with` cannot enter `coro_core::Lock<u32>`" "&"
+//~ words: "`async with` cannot enter `coro_core::Lock<u32>`" "is implemented for `&coro_core::Lock<T>`"
 use coro_core::prelude::*;
 
 async_fn! {

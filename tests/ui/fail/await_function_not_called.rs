@@ -1,4 +1,4 @@
-//~ words: "cannot be awaited" "call"
+//~ words: "cannot be awaited" "use parentheses to call this function: `boil()`"
 use coro_core::prelude::*;
 
 async_fn! {

@@ -1,4 +1,4 @@
-//~ words: "sleep"
+//~ words: "incorrect use of `await`"
 use coro_core::prelude::*;
 
 fn boil() {

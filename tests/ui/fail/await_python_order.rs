@@ -1,4 +1,4 @@
-//~ words: "write `await!(boil)`"
+//~ words: "write `await!(boil(3))`"
 use coro_core::prelude::*;
 
 async_fn! {

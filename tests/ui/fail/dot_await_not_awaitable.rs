@@ -1,4 +1,4 @@
-//~ words: "co_await"
+//~ words: "`u32` is not a future" "coro_core::Awaitable"
 use coro_core::prelude::*;
 
 #[stackful]

@@ -1,4 +1,4 @@
-//~ words: "`?`"
+//~ words: "use `.ok_or(...)?`"
 use coro_core::prelude::*;
 
 async_fn! {

@@ -1,4 +1,4 @@
-//~ words: "u32"
+//~ words: "`u32` cannot be raised" "to raise a text, write `raise!("
 use coro_core::prelude::*;
 
 async_fn! {

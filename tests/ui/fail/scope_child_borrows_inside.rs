@@ -1,4 +1,4 @@
-//~ words: "does not live long enough"
+//~ words: "does not live long enough" "declared before the scope, not in it"
 use coro_core::prelude::*;
 
 async_fn! {

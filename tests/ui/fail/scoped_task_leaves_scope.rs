@@ -1,4 +1,4 @@
-//~ words: "scope"
+//~ words: "`scope` escapes the closure body here"
 use coro_core::prelude::*;
 
 async_fn! {

@@ -1,4 +1,4 @@
-//~ words: "does not live long enough"
+//~ words: "does not live long enough" "one that borrows runs within `lend`"
 use coro_core::prelude::*;
 
 async_fn! {
@@ -7,9 +7,9 @@ async_fn! {
     }
 }
 
-fn first() -> Option<Result<char>> {
+fn first() -> Result<coro_core::GeneratorState<char, ()>> {
     let text = String::from("egg");
-    letters(&text).next() //~ here
+    letters(&text).start() //~ here
 }
 
 fn main() {}

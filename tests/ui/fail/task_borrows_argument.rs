@@ -1,4 +1,4 @@
-//~ words: "`name` does not live long enough"
+//~ words: "`name` does not live long enough" "a child of a scope: `TaskGroup::scope`"
 use coro_core::prelude::*;
 
 async_fn! {

@@ -5,7 +5,7 @@ async_fn! {
     async fn boil() {}
     async fn cook() {
         let task = create_task(boil());
-        std::thread::spawn(move || task.cancel()); //~ here
+        std::thread::spawn(move || task.cancel()); //~ here, twice
     }
 }
 

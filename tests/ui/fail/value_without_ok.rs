@@ -1,4 +1,4 @@
-//~ words: "expected `Result<u32>`" "Ok"
+//~ words: "expected `Result<u32, Error>`" "try wrapping the expression in `Ok`"
 use coro_core::prelude::*;
 
 async_fn! {

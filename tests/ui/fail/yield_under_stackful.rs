@@ -3,7 +3,7 @@ use coro_core::prelude::*;
 
 #[stackful]
 async fn eggs() {
-    yield!(3); //~ here
+    yield!(3); //~ here, twice
 }
 
 fn main() {}

@@ -1,0 +1,147 @@
+//! What several test files need: drop flags, reports as text, and tests that run in a child process.
+#![allow(dead_code)] // no file uses all of it
+
+use std::cell::RefCell;
+use std::process::{Command, Output};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Says its name in a shared list when it is dropped.
+pub struct Flag {
+    name: &'static str,
+    log: Log,
+}
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.log.push(self.name);
+    }
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+pub struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Log {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn push(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push(what.into());
+    }
+
+    pub fn flag(&self, name: &'static str) -> Flag {
+        Flag { name, log: self.clone() }
+    }
+
+    /// Everything so far; the list is empty then.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+}
+
+/// Collects the messages of the library's reports.
+#[derive(Clone, Default)]
+pub struct Reports(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Reports {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == coro_core::REPORT_TARGET && *metadata.level() < tracing::Level::DEBUG
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                match field.name() {
+                    "message" => self.0.push_str(&format!("{value:?}")),
+                    "exception" => self.0.push_str(&format!(" [{value:?}]")),
+                    _ => {}
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+}
+
+/// What `f` gives, and what the library reported meanwhile on this thread.
+pub fn reported<T>(f: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let reports = Reports::default();
+    let value = tracing::subscriber::with_default(reports.clone(), f);
+    let messages = std::mem::take(&mut *reports.0.lock().unwrap());
+    (value, messages)
+}
+
+/// Runs `f` in a child process: the test of that name of this very program. `None` in the child itself.
+///
+/// For what ends a process, or would end it if it went wrong.
+pub fn in_child(test: &str, f: impl FnOnce()) -> Option<Output> {
+    if std::env::var_os("CORO_TEST_CHILD").is_some() {
+        f();
+        return None;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env("CORO_TEST_CHILD", "1");
+    Some(child.output().unwrap())
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The child ended well, and said so.
+#[track_caller]
+pub fn assert_well(output: &Output) {
+    assert!(output.status.success(), "{:?}\n{}", output.status, stderr(output));
+}
+
+/// The child was aborted, with this on its standard error.
+#[cfg(unix)]
+#[track_caller]
+pub fn assert_aborted(output: &Output, text: &str) {
+    use std::os::unix::process::ExitStatusExt;
+    let stderr = stderr(output);
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{:?}\n{stderr}", output.status);
+    assert!(stderr.contains(text), "{stderr}");
+}
+
+/// A panic of a test that is meant to happen prints nothing.
+pub fn quiet_panics() {
+    use std::sync::Once;
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            if !text.starts_with("meant:") {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// Runs `main` under the virtual clock.
+pub fn run<T>(main: impl FnOnce() -> coro_core::Result<T>) -> coro_core::Result<T> {
+    coro_core::RunBuilder::new().virtual_clock().handle_interrupts(false).run(coro_core::coroutine(main))
+}
+
+/// A loop on the virtual clock.
+pub fn event_loop() -> coro_core::EventLoop {
+    coro_core::LoopBuilder::new().virtual_clock().build().unwrap()
+}

@@ -1,0 +1,611 @@
+//! User code that the library calls (`Clone`, `Drop`, `Debug`, `Display`, iterators, wakers, subscribers, handlers)
+//! and that suspends, calls back in, or panics. Nothing of the library is borrowed then, and nobody else suffers.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as PollContext, Poll, Wake, Waker};
+
+use common::{Log, event_loop, quiet_panics, reported, run};
+use coro_core::prelude::*;
+use coro_core::{AnyFuture, AsFuture, ContextVar, Future, wait};
+
+/// Calls a closure when it is dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Calls a closure at each clone.
+struct OnClone(Rc<dyn Fn()>);
+
+impl Clone for OnClone {
+    fn clone(&self) -> Self {
+        (self.0)();
+        Self(self.0.clone())
+    }
+}
+
+/// Calls a closure when it is formatted.
+struct OnFormat(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for OnFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)();
+        f.write_str("formatted")
+    }
+}
+
+impl fmt::Display for OnFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl std::error::Error for OnFormat {}
+
+/// An innocent task that runs beside the hostile one and must not notice anything.
+fn innocent() -> Task<u32> {
+    create_task(coroutine(|| {
+        let future = Future::new();
+        let mut sum = 0;
+        for n in 0..10 {
+            sleep(millis(100)).co_await()?;
+            sum += create_task(coroutine(move || Ok(n))).co_await()?;
+        }
+        future.set_result(sum)?;
+        (&future).co_await()
+    }))
+}
+
+#[test]
+fn a_clone_that_suspends_holds_nobody_up() {
+    run(|| {
+        let beside = innocent();
+        let future = Future::new();
+        future.set_result(OnClone(Rc::new(|| sleep(secs(1)).co_await().unwrap())))?;
+        let cloning = create_task(coroutine({
+            let future = future.clone();
+            move || future.co_await().map(drop)
+        }));
+        sleep(millis(1)).co_await()?;
+        assert_eq!(future.take_result().err().unwrap().to_string(), "the result is being cloned");
+        let second = create_task(coroutine({
+            let future = future.clone();
+            move || future.co_await().map(drop)
+        }));
+        cloning.co_await()?;
+        second.co_await()?;
+        drop(future.take_result()?);
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_clone_that_calls_back_in_finds_the_result_being_cloned() {
+    run(|| {
+        let future = Future::new();
+        let log = Log::new();
+        let (own, inner) = (future.clone(), log.clone());
+        future.set_result(OnClone(Rc::new(move || {
+            inner.push(own.take_result().map(drop).unwrap_err().to_string());
+            inner.push(format!("{} {}", own.done(), own.set_result(OnClone(Rc::new(|| {}))).is_err()));
+            assert!(own.remove_done_callback(own.add_done_callback(|_| {})) == 0);
+        })))?;
+        drop((&future).co_await()?);
+        assert_eq!(log.take(), ["the result is being cloned", "true true"]);
+        drop(future.take_result()?);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_clone_that_panics_in_gather_does_not_end_the_loop() {
+    quiet_panics();
+    let (result, reports) = reported(|| {
+        run(|| {
+            let beside = innocent();
+            let future = Future::new();
+            let all = gather([future.clone()]);
+            future.set_result(OnClone(Rc::new(|| panic!("meant: in a clone"))))?;
+            let waiting = timeout(secs(1), || all.co_await().map(drop));
+            assert!(waiting.is_err());
+            assert_eq!(beside.co_await()?, 45);
+            Ok(())
+        })
+    });
+    result.unwrap();
+    assert!(reports.iter().any(|report| report.contains("meant: in a clone")), "{reports:?}");
+}
+
+#[test]
+fn a_debug_output_that_suspends_or_calls_back_in_disturbs_nobody() {
+    run(|| {
+        let beside = innocent();
+        let future = Future::new();
+        future.set_result(OnFormat(Box::new(|| {
+            sleep(secs(1)).co_await().unwrap();
+            let _ = format!("{:?}", coro_core::all_tasks().unwrap());
+        })))?;
+        assert_eq!(format!("{future:?}"), "<Future finished result=formatted>");
+        let failed = Future::<u32>::new();
+        failed.set_exception(OnFormat(Box::new(|| sleep(secs(1)).co_await().unwrap())))?;
+        assert_eq!(format!("{failed:?}"), "<Future finished exception=formatted>");
+        assert_eq!(beside.co_await()?, 45);
+        drop(failed.exception());
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_error_whose_display_suspends_is_reported_without_suspending() {
+    let refused = Arc::new(std::sync::Mutex::new(0));
+    let counter = refused.clone();
+    let (result, reports) = reported(|| {
+        run(|| {
+            let beside = innocent();
+            let error = OnFormat(Box::new(move || {
+                if sleep(secs(1)).co_await().is_err() {
+                    *counter.lock().unwrap() += 1;
+                }
+            }));
+            drop(create_task(coroutine(move || Err::<(), _>(error.into())))); // nobody will retrieve it
+            sleep(secs(1)).co_await()?;
+            assert_eq!(beside.co_await()?, 45);
+            Ok(())
+        })
+    });
+    result.unwrap();
+    assert!(*refused.lock().unwrap() > 0);
+    assert!(reports.iter().any(|report| report.contains("never retrieved")), "{reports:?}");
+}
+
+#[test]
+fn a_subscriber_that_suspends_or_calls_back_in_gets_an_error() {
+    struct Hostile(Arc<std::sync::Mutex<Vec<String>>>);
+    impl tracing::Subscriber for Hostile {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+            tracing::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            if let Err(error) = sleep(secs(1)).co_await() {
+                self.0.lock().unwrap().push(error.to_string());
+            }
+            drop(create_task(coroutine(|| Ok(()))));
+            let _ = coro_core::all_tasks();
+        }
+        fn enter(&self, _: &tracing::Id) {}
+        fn exit(&self, _: &tracing::Id) {}
+    }
+    let errors = Arc::new(std::sync::Mutex::new(Vec::new()));
+    tracing::subscriber::with_default(Hostile(errors.clone()), || {
+        run(|| {
+            let beside = innocent();
+            drop(coroutine(|| Ok(()))); // "was never awaited", from the stack of a task
+            let failed = Future::<u32>::new();
+            failed.set_exception(Error::msg("lost"))?;
+            drop(failed);
+            assert_eq!(beside.co_await()?, 45);
+            Ok(())
+        })
+        .unwrap();
+    });
+    let errors = errors.lock().unwrap();
+    assert!(errors.iter().any(|error| error == "cannot await in a tracing subscriber"), "{errors:?}");
+}
+
+#[test]
+fn destructors_of_results_may_suspend_and_call_back_in() {
+    let log = Log::new();
+    run(|| {
+        let beside = innocent();
+        let inner = log.clone();
+        let hostile = move |name: &'static str| {
+            let log = inner.clone();
+            OnDrop(move || {
+                let waited = sleep(secs(1)).co_await().is_ok();
+                drop(create_task(coroutine(|| Ok(()))));
+                let _ = coro_core::all_tasks();
+                log.push(format!("{name}: {waited}"));
+            })
+        };
+        let task = create_task({
+            let value = hostile("taken");
+            coroutine(move || Ok(value))
+        });
+        drop(task.co_await()?); // on a task's stack
+        let future = Future::new();
+        future.set_result(hostile("in a future"))?;
+        drop(future);
+        drop(create_task({
+            let value = hostile("unclaimed");
+            coroutine(move || Ok(value))
+        })); // on the loop's own stack
+        let cancelled = create_task({
+            let value = hostile("captured");
+            coroutine(move || {
+                let _value = value;
+                Ok(())
+            })
+        });
+        cancelled.cancel();
+        sleep(secs(1)).co_await()?;
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(log.take(), ["taken: true", "in a future: true", "unclaimed: false", "captured: false"]);
+}
+
+#[test]
+fn a_destructor_that_panics_on_the_loops_own_stack_is_reported_and_nobody_else_suffers() {
+    quiet_panics();
+    let lent = String::from("main borrows this");
+    let (result, reports) = reported(|| {
+        run(|| {
+            let beside = innocent();
+            let bomb = || OnDrop(|| panic!("meant: a bomb"));
+            // An unclaimed result.
+            let value = bomb();
+            drop(create_task(coroutine(move || Ok(value))));
+            // What a task had captured that was cancelled before its start.
+            let value = bomb();
+            let cancelled = create_task(coroutine(move || {
+                let _value = value;
+                Ok(())
+            }));
+            cancelled.cancel();
+            assert!(cancelled.co_await().unwrap_err().is_panic());
+            // The result of a task that was cancelled in its last step.
+            let value = bomb();
+            let late = create_task(coroutine(move || {
+                coro_core::current_task().unwrap().cancel();
+                Ok(value)
+            }));
+            sleep(secs(0)).co_await()?;
+            sleep(secs(0)).co_await()?;
+            assert!(late.cancelled());
+            // A std future that is cancelled, and one that is ready.
+            let value = bomb();
+            let polled = create_task(async move {
+                let _value = value;
+                std::future::pending::<()>().await;
+            });
+            sleep(secs(0)).co_await()?;
+            polled.cancel();
+            assert!(polled.co_await().unwrap_err().is_panic());
+            // A callback that never runs.
+            let value = bomb();
+            let handle = get_running_loop()?.call_soon(move || drop(value));
+            assert!(catch_unwind(AssertUnwindSafe(|| handle.cancel())).is_err());
+            // A command that no loop knows.
+            let refused = coro_core::suspend(coro_core::Awaited::Command(Box::new(bomb())));
+            assert!(refused.is_err());
+            assert_eq!(beside.co_await()?, 45);
+            assert_eq!(lent, "main borrows this");
+            Ok(())
+        })
+    });
+    result.unwrap();
+    let bombs = reports.iter().filter(|report| report.contains("meant: a bomb")).count();
+    assert!(bombs >= 3, "{reports:?}");
+}
+
+#[test]
+fn an_iterator_given_to_gather_may_suspend_and_make_tasks() {
+    run(|| {
+        let beside = innocent();
+        let numbers = (0..3).map(|n| {
+            sleep(secs(1)).co_await().unwrap();
+            drop(create_task(coroutine(|| Ok(()))));
+            coroutine(move || Ok(n))
+        });
+        assert_eq!(gather(numbers).co_await()?, [0, 1, 2]);
+        let tasks = (0..3).map(|n| {
+            sleep(secs(1)).co_await().unwrap();
+            create_task(sleep(secs(n)))
+        });
+        let (done, pending) = wait(tasks).timeout(secs(60)).co_await()?;
+        assert_eq!((done.len(), pending.len()), (3, 0));
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_iterator_given_to_gather_that_panics_leaves_what_it_gave_before_running() {
+    quiet_panics();
+    let log = Log::new();
+    run(|| {
+        let inner = log.clone();
+        let numbers = (0..3).map(move |n| {
+            assert!(n < 2, "meant: in an iterator");
+            let log = inner.clone();
+            coroutine(move || {
+                log.push(format!("{n}"));
+                Ok(())
+            })
+        });
+        assert!(catch_unwind(AssertUnwindSafe(|| gather(numbers))).is_err());
+        sleep(secs(1)).co_await()
+    })
+    .unwrap();
+    assert_eq!(log.take(), ["0", "1"]);
+}
+
+#[test]
+fn the_result_of_a_gather_that_somebody_sets_himself_stays() {
+    run(|| {
+        let future = Future::<u32>::new();
+        let all = gather([future.clone()]);
+        all.set_result(vec![7])?;
+        future.set_result(1)?;
+        sleep(secs(1)).co_await()?;
+        assert_eq!(all.co_await()?, [7]);
+        // The same in the middle of putting the results together.
+        let (own, slot) = (Future::new(), Rc::new(RefCell::new(None)));
+        let all = gather([own.clone()]);
+        *slot.borrow_mut() = Some((*all).clone());
+        own.set_result(OnClone(Rc::new(move || {
+            if let Some(all) = slot.take() {
+                let _: Result<()> = all.set_exception(Error::msg("set in a clone"));
+            }
+        })))?;
+        assert_eq!(all.co_await().err().unwrap().to_string(), "set in a clone");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_handle_type_given_to_wait_may_suspend_and_lie() {
+    struct Lying(Cell<u32>, AnyFuture, AnyFuture);
+    impl AsFuture for Lying {
+        fn as_any(&self) -> AnyFuture {
+            sleep(secs(1)).co_await().unwrap();
+            self.0.set(self.0.get() + 1);
+            if self.0.get() == 1 { self.1.clone() } else { self.2.clone() }
+        }
+    }
+    run(|| {
+        let (done, pending) = (create_task(sleep(secs(1))), Future::<u32>::new());
+        let lying = Lying(Cell::new(0), done.any(), pending.any());
+        let (done, pending) = wait([lying]).co_await()?;
+        assert_eq!((done.len(), pending.len()), (0, 1));
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Wakes as often as it is asked to, also when it is dropped.
+struct Restless {
+    wakes: u32,
+    waker: Option<Waker>,
+}
+
+impl std::future::Future for Restless {
+    type Output = u32;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<u32> {
+        for _ in 0..100 {
+            context.waker().wake_by_ref();
+        }
+        self.waker = Some(context.waker().clone());
+        self.wakes += 1;
+        if self.wakes < 5 { Poll::Pending } else { Poll::Ready(self.wakes) }
+    }
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            let late = waker.clone();
+            waker.wake();
+            // Long after its task has ended.
+            let _ = get_running_loop().map(|event_loop| event_loop.call_later(secs(1), move || late.wake()));
+        }
+    }
+}
+
+#[test]
+fn a_future_that_wakes_many_times_and_after_its_end_disturbs_nobody() {
+    run(|| {
+        let beside = innocent();
+        let restless = || Restless { wakes: 0, waker: None };
+        assert_eq!(restless().co_await()?, 5);
+        assert_eq!(create_task(restless()).co_await()?, 5);
+        let dropped = create_task(restless());
+        sleep(secs(0)).co_await()?;
+        dropped.cancel();
+        assert!(dropped.co_await().unwrap_err().is_cancelled());
+        let parked = create_task(coroutine(move || restless().co_await()));
+        sleep(secs(0)).co_await()?;
+        parked.cancel();
+        assert!(parked.co_await().unwrap_err().is_cancelled());
+        sleep(secs(2)).co_await()?;
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_waker_that_panics_or_calls_back_in_does_not_end_the_loop() {
+    quiet_panics();
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            drop(create_task(coroutine(|| Ok(()))));
+            assert!(sleep(secs(1)).co_await().is_err());
+            panic!("meant: in a waker");
+        }
+    }
+    let (result, reports) = reported(|| {
+        run(|| {
+            let beside = innocent();
+            let mut future = sleep(millis(10)).into_future();
+            let waker = Waker::from(Arc::new(Bomb));
+            assert!(Pin::new(&mut future).poll(&mut PollContext::from_waker(&waker)).is_pending());
+            assert_eq!(beside.co_await()?, 45);
+            assert!(Pin::new(&mut future).poll(&mut PollContext::from_waker(&waker)).is_ready());
+            Ok(())
+        })
+    });
+    result.unwrap();
+    assert_eq!(reports.iter().filter(|report| report.contains("meant: in a waker")).count(), 1, "{reports:?}");
+}
+
+use std::future::{Future as _, IntoFuture as _};
+
+#[test]
+fn an_exception_handler_may_panic_suspend_and_replace_itself() {
+    quiet_panics();
+    let log = Log::new();
+    let (result, reports) = reported(|| {
+        run(|| {
+            let beside = innocent();
+            let own = get_running_loop()?;
+            let inner = log.clone();
+            own.set_exception_handler(move |event_loop: &coro_core::EventLoop, _: &_| {
+                inner.push(format!("suspends: {}", sleep(secs(1)).co_await().is_ok()));
+                event_loop.reset_exception_handler();
+                panic!("meant: in a handler");
+            });
+            own.call_soon(|| panic!("meant: first callback"));
+            sleep(secs(1)).co_await()?;
+            own.call_soon(|| panic!("meant: second callback"));
+            sleep(secs(1)).co_await()?;
+            assert_eq!(beside.co_await()?, 45);
+            Ok(())
+        })
+    });
+    result.unwrap();
+    assert_eq!(log.take(), ["suspends: false"]);
+    assert!(reports[0].starts_with("Unhandled error in exception handler"), "{reports:?}");
+    assert!(reports[1].contains("meant: second callback"), "{reports:?}");
+}
+
+#[test]
+fn a_context_value_may_use_its_variable_in_its_destructor() {
+    static VALUE: ContextVar<Arc<Restores>> = ContextVar::new("value");
+    struct Restores(bool);
+    impl Drop for Restores {
+        fn drop(&mut self) {
+            if self.0 {
+                VALUE.set(Arc::new(Restores(false)));
+                let _ = VALUE.get();
+            }
+        }
+    }
+    run(|| {
+        drop(VALUE.set(Arc::new(Restores(true))));
+        drop(VALUE.set(Arc::new(Restores(false))));
+        let token = VALUE.set(Arc::new(Restores(true)));
+        VALUE.reset(token)?;
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn callbacks_may_cancel_themselves_and_each_other_from_their_destructors() {
+    run(|| {
+        let own = get_running_loop()?;
+        let slot: Rc<RefCell<Vec<coro_core::TimerHandle>>> = Rc::default();
+        for _ in 0..300 {
+            // Enough cancelled timers that the queue is swept, which drops them, which cancels more.
+            let others = slot.clone();
+            let on_drop = OnDrop(move || {
+                let next = others.borrow_mut().pop();
+                if let Some(next) = next {
+                    next.cancel();
+                }
+            });
+            let timer = own.call_later(secs(60), move || drop(on_drop));
+            slot.borrow_mut().push(timer);
+        }
+        let first = slot.borrow_mut().pop().unwrap();
+        first.cancel();
+        assert!(slot.borrow().is_empty());
+        sleep(secs(120)).co_await()
+    })
+    .unwrap();
+}
+
+#[test]
+fn the_data_of_a_lock_may_use_the_lock_when_it_is_replaced_or_dropped() {
+    run(|| {
+        let beside = innocent();
+        let lock: Rc<Lock<Option<OnDrop<Box<dyn FnMut()>>>>> = Rc::new(Lock::new(None));
+        let weak = Rc::downgrade(&lock);
+        *lock.lock().co_await()? = Some(OnDrop(Box::new(move || {
+            if let Some(lock) = weak.upgrade() {
+                assert!(lock.locked() && lock.try_lock().is_none());
+            }
+            sleep(millis(1)).co_await().unwrap();
+        })));
+        let waiting = create_task(coroutine({
+            let lock = lock.clone();
+            move || lock.lock().co_await().map(|data| data.is_none())
+        }));
+        let mut guard = lock.lock().co_await()?;
+        *guard = None;
+        drop(guard);
+        assert!(waiting.co_await()?);
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_awaitable_that_suspends_in_its_destructor_may_be_dropped_anywhere() {
+    struct Slow(Log);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let waited = sleep(secs(1)).co_await().is_ok();
+            self.0.push(format!("waited: {waited}"));
+        }
+    }
+    impl Awaitable for Slow {
+        type Output = ();
+        fn co_await(self) -> Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::new();
+    run(|| {
+        drop(Slow(log.clone()));
+        Slow(log.clone()).co_await()?;
+        create_task(Slow(log.clone())).co_await()?;
+        let cancelled = create_task(Slow(log.clone()));
+        cancelled.cancel();
+        let _ = cancelled.co_await();
+        drop(wait_for(Slow(log.clone()), secs(1)));
+        Ok(())
+    })
+    .unwrap();
+    let event_loop = event_loop();
+    event_loop.create_task(Slow(log.clone()));
+    reported(|| event_loop.close().unwrap());
+    let (ok, refused) = ("waited: true", "waited: false");
+    assert_eq!(log.take(), [ok, ok, ok, refused, ok, refused]);
+}
