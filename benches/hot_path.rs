@@ -128,7 +128,11 @@ fn generator_items() -> f64 {
         }
         Ok(())
     });
-    per_operation(1_000_000, || while let Some(item) = numbers.next() { black_box(item.ok()); })
+    per_operation(1_000_000, || {
+        while let Some(item) = numbers.next() {
+            black_box(item.ok());
+        }
+    })
 }
 
 fn one_item_generators() -> f64 {
@@ -153,7 +157,9 @@ fn main() {
         ("sleep of 0.1 to 0.2 ms, 1,000 tasks (wall clock)", sleeps),
         ("generator item", generator_items),
         ("generator of one item", one_item_generators),
-        ("run() of nothing", || per_operation(1_000, || (0..1_000).for_each(|_| drop(coro_core::run(coroutine(|| Ok(()))))))),
+        ("run() of nothing", || {
+            per_operation(1_000, || (0..1_000).for_each(|_| drop(coro_core::run(coroutine(|| Ok(()))))))
+        }),
     ];
     let mut figures = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use common::{Log, assert_aborted, in_child, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{
-    Awaited, FrameState, Future, RuntimeError, Step, Timeout, ValueError, Yielder, async_generator, generator, suspend,
+    Awaited, FrameState, Future, RuntimeError, Step, Timeout, ValueError, Yielder, async_generator,
+    generator, suspend,
 };
 
 const OPEN: &str = "cannot yield while a scope, a timeout or a loop is open in the generator";
@@ -79,7 +80,8 @@ fn a_cleanup_open_across_a_yield_is_refused() {
 #[test]
 fn a_wait_for_open_across_a_yield_is_refused() {
     run(|| {
-        let mut numbers = generator(|y: &Yielder<u32>| wait_for(coroutine(|| y.yield_(1)), secs(1)).co_await());
+        let mut numbers =
+            generator(|y: &Yielder<u32>| wait_for(coroutine(|| y.yield_(1)), secs(1)).co_await());
         assert_eq!(numbers.start().unwrap_err().to_string(), OPEN);
         Ok(())
     })
@@ -185,8 +187,8 @@ fn a_generator_may_be_yielded_from_one_that_runs_on_top_of_it() {
             inner.yield_(2)?;
             outer.yield_(3)
         });
-        inner.lend(|mut inner| {
-            while let Some(value) = inner.next() {
+        inner.lend(|inner| {
+            for value in inner {
                 outer.yield_(value? * 10)?;
             }
             Ok(())
@@ -377,13 +379,14 @@ fn one_that_borrows_and_cannot_be_unwound_ends_the_process() {
 #[test]
 fn an_error_while_closing_is_reported() {
     let ((), reports) = reported(|| {
-        let mut failing = generator(|y: &Yielder<u32>| {
-            y.yield_(1).map_err(|_| Error::msg("while closing"))
-        });
+        let mut failing = generator(|y: &Yielder<u32>| y.yield_(1).map_err(|_| Error::msg("while closing")));
         failing.start().unwrap();
     });
     assert_eq!(reports.len(), 1);
-    assert!(reports[0].starts_with("closing generator 'generator' raised Error: while closing"), "{reports:?}");
+    assert!(
+        reports[0].starts_with("closing generator 'generator' raised Error: while closing"),
+        "{reports:?}"
+    );
 }
 
 #[test]

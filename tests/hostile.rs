@@ -24,6 +24,8 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
+type BoxedOnDrop = OnDrop<Box<dyn FnMut()>>;
+
 /// Calls a closure at each clone.
 struct OnClone(Rc<dyn Fn()>);
 
@@ -470,7 +472,11 @@ fn a_waker_that_panics_or_calls_back_in_does_not_end_the_loop() {
         })
     });
     result.unwrap();
-    assert_eq!(reports.iter().filter(|report| report.contains("meant: in a waker")).count(), 1, "{reports:?}");
+    assert_eq!(
+        reports.iter().filter(|report| report.contains("meant: in a waker")).count(),
+        1,
+        "{reports:?}"
+    );
 }
 
 use std::future::{Future as _, IntoFuture as _};
@@ -527,7 +533,9 @@ fn a_context_value_may_use_its_variable_in_its_destructor() {
 
 #[test]
 fn callbacks_may_cancel_themselves_and_each_other_from_their_destructors() {
-    run(|| {
+    // Each destructor calls the next: that many calls are inside each other.
+    let main = coro_core::RunBuilder::new().virtual_clock().stack_size(4 << 20).handle_interrupts(false);
+    main.run(coroutine(|| {
         let own = get_running_loop()?;
         let slot: Rc<RefCell<Vec<coro_core::TimerHandle>>> = Rc::default();
         for _ in 0..300 {
@@ -546,7 +554,7 @@ fn callbacks_may_cancel_themselves_and_each_other_from_their_destructors() {
         first.cancel();
         assert!(slot.borrow().is_empty());
         sleep(secs(120)).co_await()
-    })
+    }))
     .unwrap();
 }
 
@@ -554,7 +562,7 @@ fn callbacks_may_cancel_themselves_and_each_other_from_their_destructors() {
 fn the_data_of_a_lock_may_use_the_lock_when_it_is_replaced_or_dropped() {
     run(|| {
         let beside = innocent();
-        let lock: Rc<Lock<Option<OnDrop<Box<dyn FnMut()>>>>> = Rc::new(Lock::new(None));
+        let lock: Rc<Lock<Option<BoxedOnDrop>>> = Rc::new(Lock::new(None));
         let weak = Rc::downgrade(&lock);
         *lock.lock().co_await()? = Some(OnDrop(Box::new(move || {
             if let Some(lock) = weak.upgrade() {
@@ -608,4 +616,140 @@ fn an_awaitable_that_suspends_in_its_destructor_may_be_dropped_anywhere() {
     reported(|| event_loop.close().unwrap());
     let (ok, refused) = ("waited: true", "waited: false");
     assert_eq!(log.take(), [ok, ok, ok, refused, ok, refused]);
+}
+
+/// Calls a closure when it is compared.
+struct OnCompare(u32, Rc<dyn Fn()>);
+
+impl PartialEq for OnCompare {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for OnCompare {}
+
+impl PartialOrd for OnCompare {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OnCompare {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.1)();
+        self.0.cmp(&other.0)
+    }
+}
+
+#[test]
+fn a_comparison_in_a_priority_queue_that_suspends_or_uses_the_queue_gets_an_error() {
+    run(|| {
+        let beside = innocent();
+        let queue = Rc::new(coro_core::PriorityQueue::unbounded());
+        let refused = Rc::new(Cell::new(0));
+        let compare: Rc<dyn Fn()> = {
+            let (queue, refused) = (Rc::downgrade(&queue), refused.clone());
+            Rc::new(move || {
+                let queue: Rc<coro_core::PriorityQueue<OnCompare>> = queue.upgrade().unwrap();
+                let own = [
+                    sleep(secs(1)).co_await().is_err(),
+                    queue.get_nowait().is_err(),
+                    queue.put_nowait(OnCompare(9, Rc::new(|| {}))).is_err(),
+                    queue.get().co_await().is_err(),
+                ];
+                assert_eq!(own, [true; 4]);
+                let _ = (queue.qsize(), queue.empty(), format!("{queue:?}"));
+                refused.set(refused.get() + 1);
+            })
+        };
+        for n in [3, 1, 2] {
+            queue.put_nowait(OnCompare(n, compare.clone()))?;
+        }
+        let mut order = Vec::new();
+        for _ in 0..3 {
+            order.push(queue.get().co_await()?.0);
+        }
+        assert_eq!(order, [1, 2, 3]);
+        assert!(refused.get() > 0);
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_comparison_that_panics_loses_no_item() {
+    quiet_panics();
+    run(|| {
+        let queue = coro_core::PriorityQueue::unbounded();
+        let armed = Rc::new(Cell::new(false));
+        let compare: Rc<dyn Fn()> = {
+            let armed = armed.clone();
+            Rc::new(move || assert!(!armed.get(), "meant: in a comparison"))
+        };
+        queue.put_nowait(OnCompare(1, compare.clone()))?;
+        armed.set(true);
+        assert!(catch_unwind(AssertUnwindSafe(|| queue.put_nowait(OnCompare(2, compare.clone())))).is_err());
+        armed.set(false);
+        let count = queue.qsize();
+        for left in (0..count).rev() {
+            drop(timeout(secs(1), || queue.get().co_await())?);
+            assert_eq!(queue.qsize(), left);
+        }
+        assert!(queue.get_nowait().is_err(), "the count is what there is");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn destructors_of_queued_items_may_use_the_queue() {
+    run(|| {
+        let beside = innocent();
+        let queue: Rc<coro_core::Queue<BoxedOnDrop>> = Rc::new(coro_core::Queue::unbounded());
+        let dropped = Rc::new(Cell::new(0));
+        for _ in 0..3 {
+            let (own, dropped) = (Rc::downgrade(&queue), dropped.clone());
+            queue.put_nowait(OnDrop(Box::new(move || {
+                dropped.set(dropped.get() + 1);
+                let _ = sleep(millis(1)).co_await();
+                if let Some(queue) = own.upgrade() {
+                    let _ = (queue.qsize(), queue.get_nowait().is_ok());
+                    let _ = queue.put_nowait(OnDrop(Box::new(|| {})));
+                }
+            })))?;
+        }
+        queue.shutdown(true);
+        assert_eq!(dropped.get(), 3);
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_predicate_of_a_condition_may_suspend_and_panic() {
+    quiet_panics();
+    run(|| {
+        let beside = innocent();
+        let condition = coro_core::Condition::new(0);
+        let mut guard = condition.lock().co_await()?;
+        let mut asked = 0;
+        guard
+            .wait_for(|value| {
+                sleep(millis(1)).co_await().unwrap();
+                *value += 1;
+                asked += 1;
+                true
+            })
+            .co_await()?;
+        let wait = guard.wait_for(|_| panic!("meant: in a predicate"));
+        assert!(catch_unwind(AssertUnwindSafe(|| wait.co_await())).is_err());
+        drop(guard);
+        assert_eq!((asked, *condition.lock().co_await()?), (1, 1), "the lock is free again");
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
 }

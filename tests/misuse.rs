@@ -30,11 +30,18 @@ fn refused<T: std::fmt::Debug>(result: Result<T>, message: &str) {
 fn awaiting_without_a_loop_is_refused() {
     refused(sleep(secs(1)).co_await(), "no running event loop");
     refused((&Future::<u32>::new()).co_await(), "no running event loop");
-    refused(suspend(Awaited::Yield), "no running event loop: await inside a task, or drive the coroutine by hand");
+    refused(
+        suspend(Awaited::Yield),
+        "no running event loop: await inside a task, or drive the coroutine by hand",
+    );
     refused(std::future::pending::<()>().co_await(), "no running event loop");
     refused(timeout(secs(1), || Ok(())), "Timeout should be used inside a task");
     assert_eq!(async { 1 }.co_await().unwrap(), 1, "what is ready needs no loop");
-    assert_eq!(coroutine(|| Ok(1)).co_await().unwrap(), 1, "a coroutine that does not wait needs none either");
+    assert_eq!(
+        coroutine(|| Ok(1)).co_await().unwrap(),
+        1,
+        "a coroutine that does not wait needs none either"
+    );
 }
 
 #[test]
@@ -124,7 +131,10 @@ fn run_inside_a_running_loop_is_refused_and_its_main_is_not_reported() {
             let own = get_running_loop()?;
             refused(own.run_until_complete(main()), "This event loop is already running");
             refused(own.run_forever(), "This event loop is already running");
-            refused(in_callback(move || coro_core::run(main()))?, "run() cannot be called from a running event loop");
+            refused(
+                in_callback(move || coro_core::run(main()))?,
+                "run() cannot be called from a running event loop",
+            );
             sleep(secs(1)).co_await()
         })
     });
@@ -168,7 +178,10 @@ fn a_timeout_is_entered_once_and_inside_a_task() {
         limit.aenter()?;
         refused(limit.aenter(), "Timeout has already been entered");
         limit.aexit(None)?;
-        refused(in_callback(|| Timeout::new(secs(1)).aenter().map(drop))?, "Timeout should be used inside a task");
+        refused(
+            in_callback(|| Timeout::new(secs(1)).aenter().map(drop))?,
+            "Timeout should be used inside a task",
+        );
         Ok(())
     })
     .unwrap();
@@ -210,7 +223,8 @@ fn a_command_that_no_loop_knows_is_an_error_at_the_await() {
 #[test]
 fn a_stack_size_that_cannot_be_is_a_typed_error() {
     let too_small = |error: Error| matches!(error.downcast_ref(), Some(StackError::TooSmall { asked: 1 }));
-    let too_large = |error: Error| matches!(error.downcast_ref(), Some(StackError::TooLarge { asked: usize::MAX }));
+    let too_large =
+        |error: Error| matches!(error.downcast_ref(), Some(StackError::TooLarge { asked: usize::MAX }));
     let main = || coroutine(|| Ok(()));
     assert!(too_small(coro_core::RunBuilder::new().stack_size(1).run(main()).unwrap_err()));
     assert!(too_large(coro_core::LoopBuilder::new().stack_size(usize::MAX).build().unwrap_err()));
@@ -244,6 +258,26 @@ fn a_loop_that_is_stopped_under_a_borrowing_main_cancels_it_first() {
     .unwrap_err();
     assert!(error.is_cancelled(), "{error:?}");
     assert_eq!(log, ["lent to main: true", "main ended"]);
+}
+
+#[test]
+fn a_loop_may_be_stopped_again_and_again_while_its_main_cleans_up() {
+    fn stop_every_second() {
+        let own = get_running_loop().unwrap();
+        own.stop();
+        own.call_later(secs(1), stop_every_second);
+    }
+    let lent = String::from("lent");
+    let mut cleaned_up = None;
+    let result = run(|| {
+        stop_every_second();
+        let error = sleep(secs(3600)).co_await().unwrap_err();
+        sleep(secs(300)).co_await()?; // the later stops do not cancel again
+        cleaned_up = Some(lent.len());
+        Err::<(), _>(error)
+    });
+    assert!(result.unwrap_err().is_cancelled());
+    assert_eq!(cleaned_up, Some(4));
 }
 
 #[test]

@@ -35,10 +35,11 @@ fn a_parked_task_is_unwound_when_its_loop_is_dropped() {
     let (outer, inner) = (log.flag("outer"), log.flag("inner"));
     start(&event_loop, move || {
         let _outer = outer;
-        let result = (|| {
+        let waits = move || {
             let _inner = inner;
             forever()
-        })();
+        };
+        let result = waits();
         unreachable!("nothing is returned: {result:?}");
     });
     assert!(log.take().is_empty());
@@ -190,8 +191,15 @@ fn a_task_that_catches_every_unwind_is_leaked_with_a_report() {
     let ((), reports) = reported(|| drop(event_loop));
     assert!((2..100).contains(&asked.get()), "asked {} times", asked.get());
     assert_eq!(log.take(), ["other"]);
-    assert!(reports.iter().any(|r| r.contains("was leaked: it catches every attempt to unwind it")), "{reports:?}");
-    assert_eq!(coro_core::stack::stats().in_use, before + 1, "the memory of a leaked stack is never used again");
+    assert!(
+        reports.iter().any(|r| r.contains("was leaked: it catches every attempt to unwind it")),
+        "{reports:?}"
+    );
+    assert_eq!(
+        coro_core::stack::stats().in_use,
+        before + 1,
+        "the memory of a leaked stack is never used again"
+    );
 }
 
 #[test]
@@ -488,7 +496,7 @@ fn forgotten_handles_change_nothing() {
             }
         }));
         std::mem::forget(task);
-        std::mem::forget(wait_for(sleep(secs(1)), secs(2)));
+        std::mem::forget(wait_for(create_task(sleep(secs(1))), secs(2)));
         std::mem::forget(gather([sleep(secs(1))]));
         std::mem::forget(shield(sleep(secs(1))));
         std::mem::forget(get_running_loop()?);

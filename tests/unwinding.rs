@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use common::{Log, quiet_panics, reported, run};
 use coro_core::prelude::*;
-use coro_core::{RuntimeError, Runner, Yielder, generator};
+use coro_core::{Runner, RuntimeError, Yielder, generator};
 
 /// Calls a closure when it is dropped.
 struct OnDrop<F: FnMut()>(F);

@@ -110,7 +110,12 @@ impl Context {
 
     /// Puts this set in force until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
-        Entered { before: CURRENT.try_with(|current| current.replace(self.clone())).ok() }
+        self.clone().into_force()
+    }
+
+    /// As [`enter`](Self::enter), for a handle that is not needed elsewhere.
+    pub(crate) fn into_force(self) -> Entered {
+        Entered { before: CURRENT.try_with(|current| current.replace(self)).ok() }
     }
 
     /// The value that `var` has in this set; `context.get(var)`. The default of `var` does not count.
@@ -167,11 +172,22 @@ pub(crate) struct Entered {
     before: Option<Context>,
 }
 
+impl Entered {
+    /// Puts the former context back, and gives the one that was in force until now: another one than was entered,
+    /// if a task was suspended inside of [`Context::run`].
+    pub(crate) fn leave(mut self) -> Option<Context> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> Option<Context> {
+        let before = self.before.take()?;
+        CURRENT.try_with(|current| current.replace(before)).ok()
+    }
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            drop(CURRENT.replace(before));
-        }
+        drop(self.put_back());
     }
 }
 

@@ -136,6 +136,15 @@ impl Error {
         self.raised.cause.as_ref()
     }
 
+    /// This very raise, with `cause` if it has none yet and nobody else holds it; what Python keeps in `__context__`.
+    pub(crate) fn or_cause(mut self, cause: Error) -> Self {
+        match Arc::get_mut(&mut self.raised) {
+            Some(Raised { cause: empty @ None, .. }) => *empty = Some(cause),
+            _ => drop(cause),
+        }
+        self
+    }
+
     /// Whether the error held is an `E`: Python's `isinstance`, for one type.
     ///
     /// ```
@@ -702,7 +711,7 @@ impl StdError for ErrorGroup {}
 
 /// A task panicked. The payload is kept until somebody takes it up again.
 ///
-/// ```no_run
+/// ```
 /// use coro_core::prelude::*;
 /// coro_core::run(coroutine(|| {
 ///     let task = create_task(coroutine(|| -> Result<()> { panic!("burnt") }));
@@ -729,7 +738,7 @@ impl Panicked {
 
     /// What the panic said; a fixed text if its payload is no string.
     ///
-    /// ```no_run
+    /// ```
     /// # use coro_core::prelude::*;
     /// # coro_core::run(coroutine(|| {
     /// let task = create_task(coroutine(|| -> Result<()> { panic!("burnt") }));

@@ -220,6 +220,8 @@ pub(crate) struct LoopCore {
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback_duration: Cell<Duration>,
     pub(crate) stack_size: Cell<usize>,
+    /// Whether tasks take their first step when they are made.
+    pub(crate) eager_tasks: Cell<bool>,
     pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
     /// Jobs in threads whose end this loop will be told of.
     pub(crate) jobs: Cell<usize>,
@@ -299,6 +301,7 @@ impl LoopCore {
             debug: Cell::new(false),
             slow_callback_duration: Cell::new(Duration::from_millis(100)),
             stack_size: Cell::new(stack_size),
+            eager_tasks: Cell::new(false),
             exception_handler: RefCell::default(),
             jobs: Cell::new(0),
             stop_without_jobs: Cell::new(false),

@@ -148,7 +148,13 @@ impl<T> FutureState<T> {
             error.fmt_repr(f)?;
         }
         let names: Vec<String> = self.callbacks.borrow().iter().map(Callback::name).collect();
-        if names.is_empty() { Ok(()) } else { write!(f, " cb=[{}]", names.join(", ")) }
+        match &*names {
+            [] => Ok(()),
+            [first, more @ .., last] if !more.is_empty() => {
+                write!(f, " cb=[{first}, <{} more>, {last}]", more.len())
+            }
+            few => write!(f, " cb=[{}]", few.join(", ")),
+        }
     }
 }
 
@@ -657,6 +663,12 @@ impl<T: 'static> Future<T> {
     }
 
     /// An awaitable that takes the result, for results that cannot be cloned.
+    ///
+    /// # Errors
+    /// When awaited: the exception; [`Cancelled`]; [`InvalidState`] if the result was taken by somebody else.
+    ///
+    /// # Cancellation
+    /// As [`Future`]: it is cancelled as well.
     ///
     /// ```
     /// # use coro_core::prelude::*;

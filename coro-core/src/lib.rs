@@ -35,6 +35,7 @@
 //! | `timeout`, `timeout_at`, `Timeout` | [`timeout`], [`timeout_at`], [`Timeout`] |
 //! | `TaskGroup` | [`TaskGroup`], with [`TaskGroup::scope`] for tasks that borrow |
 //! | `Lock`, `Event`, `Semaphore`, `BoundedSemaphore` | [`Lock`], [`Event`], [`Semaphore`], [`BoundedSemaphore`] |
+//! | `contextlib.AsyncExitStack`, `aclosing` | [`AsyncExitStack`], [`aclosing`] |
 //! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
 //! | generators, `send`, `throw`, `close` | [`Generator`] |
@@ -44,6 +45,14 @@
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
 //! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
+//!
+//! What trio and tokio have and asyncio lacks, between the tasks of one loop:
+//!
+//! | trio, tokio | here |
+//! | --- | --- |
+//! | `RwLock`, `Notify`, `OnceCell` | [`RwLock`], [`Notify`], [`OnceCell`] |
+//! | `watch`, `broadcast`, `oneshot` | [`watch`], [`broadcast`], [`oneshot`] |
+//! | `CapacityLimiter` | [`CapacityLimiter`] |
 
 extern crate self as coro_core;
 
@@ -62,6 +71,7 @@ mod definition;
 mod error;
 mod event_loop;
 mod events;
+mod exit_stack;
 mod fiber;
 mod future;
 mod generator;
@@ -84,8 +94,9 @@ mod waker;
 pub use async_context::{AsyncContextManager, ContextManager, context_manager};
 pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
 pub use combinators::{
-    AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep, Timeout, Wait, WaitFor, as_completed, interval, race, gather,
-    gather_return_exceptions, millis, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
+    AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep,
+    Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, millis, race, secs,
+    shield, sleep, timeout, timeout_at, wait, wait_for,
 };
 pub use compat::AsStdFuture;
 pub use context::{Context, ContextVar, Token};
@@ -95,18 +106,28 @@ pub use coroutine::{
 };
 pub use definition::Definition;
 pub use error::{
-    BrokenBarrier, QueueEmpty, QueueFull, QueueShutDown, Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, Result,
-    RuntimeError, StopAsyncIteration, StopIteration, TypeError, ValueError,
+    BrokenBarrier, Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt,
+    Panicked, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError, StopAsyncIteration, StopIteration,
+    TypeError, ValueError,
 };
 pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
 pub use events::{AnyFuture, EventLoop, ExceptionContext, Handle, TimerHandle, get_running_loop};
+pub use exit_stack::{AsyncExitStack, aclosing};
 pub use fiber::{Awaited, Sent};
 pub use future::{CallbackId, Future, OnceFuture};
 pub use generator::{FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator};
+pub use queue::{BaseQueue, Fifo, Get, Lifo, LifoQueue, Priority, PriorityQueue, Put, Queue, Storage};
 pub use report::TARGET as REPORT_TARGET;
 pub use runner::{RunBuilder, Runner, run};
-pub use queue::{BaseQueue, Fifo, Get, Lifo, LifoQueue, Priority, PriorityQueue, Put, Queue, Storage};
-pub use sync::{Barrier, BarrierWait, Condition, ConditionGuard, ConditionLocking, ConditionWait, ConditionWaitFor, Acquire, BoundedSemaphore, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore};
+pub use sync::{
+    Acquire, Barrier, BarrierWait, BoundedSemaphore, Condition, ConditionGuard, ConditionLocking,
+    ConditionWait, ConditionWaitFor, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore,
+};
+pub use sync::{
+    Borrower, CapacityAcquire, CapacityLimiter, CapacityStatistics, CapacityToken, Notified, Notify,
+    OnceCell, OnceCellInit, RwLock, RwLockReadGuard, RwLockReading, RwLockWriteGuard, RwLockWriting,
+    broadcast, oneshot, watch,
+};
 pub use task::{
     AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task,
     ensure_future,
@@ -127,9 +148,9 @@ pub use thread::{ToThread, to_thread};
 pub mod prelude {
     pub use crate::{
         AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator,
-        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, Timeout, async_fn,
-        cleanup, context_manager, coroutine, create_task, gather, gather_return_exceptions, get_running_loop, millis, raise, secs,
-        shield, sleep, stackful, timeout, to_thread, wait_for,
+        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, Timeout,
+        async_fn, cleanup, context_manager, coroutine, create_task, gather, gather_return_exceptions,
+        get_running_loop, millis, raise, secs, shield, sleep, stackful, timeout, to_thread, wait_for,
     };
     pub use std::time::Duration;
 }

@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt::{self, Debug};
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::coroutine::Awaitable;
 use crate::error::{Error, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError, ValueError};
@@ -347,9 +348,11 @@ impl<T, S: Storage<T>> BaseQueue<T, S> {
         let Ok(mut items) = self.items.try_borrow_mut() else {
             return Err(RuntimeError::new("a queue cannot be used in a comparison of its own items").into());
         };
-        let result = f(&mut items);
+        // A comparison may panic, with the item in or out: what is there is counted in any case.
+        let result = catch_unwind(AssertUnwindSafe(|| f(&mut items)));
         self.count.set(items.count());
-        Ok(result)
+        drop(items);
+        Ok(result.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
     /// Adds an item, and waits for room first.
@@ -465,6 +468,9 @@ impl<T, S: Storage<T>> BaseQueue<T, S> {
 
     /// Waits until [`task_done`](Self::task_done) was called for every item that was put.
     ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`] if it must wait where nothing can suspend.
+    ///
     /// # Cancellation
     /// Nothing is kept.
     ///
@@ -579,9 +585,10 @@ impl<T, S: Storage<T>> BaseQueue<T, S> {
             }
         }
         match self.unfinished.get() {
-            0 => f.write_str(">"),
-            unfinished => write!(f, " tasks={unfinished}>"),
+            0 => {}
+            unfinished => write!(f, " tasks={unfinished}")?,
         }
+        f.write_str(if self.shut_down.get() { " shutdown>" } else { ">" })
     }
 }
 

@@ -22,6 +22,9 @@ use crate::task::{Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
 /// How long `run` waits for jobs in threads at its end, as CPython does.
 const THREAD_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// How many rounds follow the end of the last task: two for each of two coroutines that have nothing to do.
+const LAST_ROUNDS: u32 = 4;
+
 /// How often a deadlocked main task is told so before the process is given up.
 const DEADLOCK_ATTEMPTS: usize = 64;
 
@@ -381,7 +384,10 @@ impl Runner {
         let core = &event_loop.core;
         let ended = match core.closed.get() {
             true => Ok(()),
-            false => check_may_run(core).and_then(|()| cancel_all(core)).and_then(|()| finish_jobs(core)),
+            false => check_may_run(core)
+                .and_then(|()| cancel_all(core))
+                .and_then(|()| last_rounds(core))
+                .and_then(|()| finish_jobs(core)),
         };
         event_loop.close().and(ended)
     }
@@ -468,25 +474,80 @@ impl Runnable for StopWithMain {
 fn drive(core: &Rc<LoopCore>, main: &Task<()>) -> Result<()> {
     Rc::clone(&main.any().0).add_waiter(Rc::new(StopWithMain(Rc::clone(core))));
     let mut outcome = Ok(());
-    for _ in 0..DEADLOCK_ATTEMPTS {
+    let mut attempts = 0;
+    while attempts < DEADLOCK_ATTEMPTS {
         let result = run_loop(core);
         if main.done() {
             return outcome;
         }
         match result {
             // Somebody called `stop`: asyncio would leave main pending, but it may borrow from our caller.
+            // However often it is stopped, main ends as one that was cancelled once.
+            Ok(()) if outcome.is_err() => {}
             Ok(()) => {
                 outcome = Err(RuntimeError::new("Event loop stopped before Future completed.").into());
                 main.cancel();
             }
-            Err(error) if error.is::<Deadlock>() => main.any_task().raise(error),
             Err(error) => {
-                report::error(format_args!("the loop cannot wait: {error:?}"));
+                attempts += 1;
+                if !error.is::<Deadlock>() {
+                    report::error(format_args!("the loop cannot wait: {error:?}"));
+                }
                 main.any_task().raise(error);
             }
         }
     }
     outcome
+}
+
+/// Stops the loop in the round after the one that hears of the last task's end, as `run_until_complete(gather(..))`.
+struct StopWithAll {
+    core: Rc<LoopCore>,
+    left: Cell<usize>,
+}
+
+impl Runnable for StopWithAll {
+    fn run(self: Rc<Self>) {
+        self.left.set(self.left.get() - 1);
+        if self.left.get() == 0 {
+            self.core.push(Rc::new(StopWithMain(Rc::clone(&self.core))));
+        }
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("_cancel_all_tasks()")
+    }
+
+    fn callback_name(&self) -> String {
+        format!("_cancel_all_tasks() at {}:{}", file!(), line!())
+    }
+}
+
+/// Stops the loop after so many rounds.
+struct StopAfter {
+    core: Rc<LoopCore>,
+    rounds: Cell<u32>,
+}
+
+impl Runnable for StopAfter {
+    fn run(self: Rc<Self>) {
+        self.rounds.set(self.rounds.get() - 1);
+        match self.rounds.get() {
+            0 => self.core.stopping.set(true),
+            _ => Rc::clone(&self.core).push(self),
+        }
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("run()")
+    }
+}
+
+/// The rounds in which CPython shuts its asynchronous generators and its executor down: what was scheduled last, such
+/// as a callback of a callback, still runs.
+fn last_rounds(core: &Rc<LoopCore>) -> Result<()> {
+    core.push(Rc::new(StopAfter { core: Rc::clone(core), rounds: Cell::new(LAST_ROUNDS) }));
+    run_loop(core)
 }
 
 /// Cancels all tasks of the loop and runs it until they have ended; asyncio's `_cancel_all_tasks`.
@@ -498,9 +559,14 @@ fn cancel_all(core: &Rc<LoopCore>) -> Result<()> {
     for task in &tasks {
         task.cancel();
     }
+    let left = Rc::new(StopWithAll { core: Rc::clone(core), left: Cell::new(tasks.len()) });
+    for task in &tasks {
+        task.any().0.add_waiter(Rc::clone(&left) as Rc<dyn Runnable>);
+    }
     for _ in 0..DEADLOCK_ATTEMPTS {
-        let Some(last) = tasks.iter().rev().find(|task| !task.done()) else { break };
-        last.any().0.add_waiter(Rc::new(StopWithMain(Rc::clone(core))));
+        if left.left.get() == 0 {
+            break;
+        }
         match run_loop(core) {
             Err(error) if error.is::<Deadlock>() => {
                 report::error(format_args!("while the last tasks were ended: {error}"));

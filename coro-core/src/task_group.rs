@@ -127,7 +127,7 @@ impl Group {
 
     fn adopt(self: &Rc<Self>, task: &AnyTask) {
         if task.done() {
-            return;
+            return self.child_done(task); // an eager one
         }
         self.tasks.borrow_mut().insert(task.number(), task.clone());
         let done = ChildDone { group: Rc::clone(self), task: task.clone() };
@@ -318,8 +318,12 @@ impl TaskGroup {
         A: Awaitable + 'static,
         A::Output: 'static,
     {
-        let task = builder.create_on(self.inner.check_accepts(), awaitable);
-        self.inner.adopt(&task.any_task());
+        let core = self.inner.check_accepts();
+        let accepted = core.is_ok();
+        let task = builder.create_on(core, awaitable);
+        if accepted {
+            self.inner.adopt(&task.any_task());
+        }
         task
     }
 
@@ -490,6 +494,7 @@ impl<'s> Scope<'s, '_> {
     {
         let slot = Rc::new(Cell::new(None));
         let core = self.group.inner.check_accepts();
+        let accepted = core.is_ok();
         self.open.lend(true);
         let open = Rc::clone(&self.open);
         let on_gone = Some(Box::new(move || open.lend(false)) as Box<dyn FnOnce()>);
@@ -497,7 +502,9 @@ impl<'s> Scope<'s, '_> {
         // `AbortWithBorrowers` ends the process otherwise. A leaked child keeps this stack lent, hence leaked too.
         let task =
             unsafe { spawn_borrowed(builder, core, awaitable, Rc::clone(&slot), &self.borrowers, on_gone) };
-        self.group.inner.adopt(&task.any_task());
+        if accepted {
+            self.group.inner.adopt(&task.any_task());
+        }
         ScopedTask { task, slot, scope: PhantomData }
     }
 

@@ -180,6 +180,11 @@ scenarios! {
     s463_timeout_error_in_context
     s481_generator_close_value
     s493_task_get_coro_and_context
+    s901_wait_for_zero_rounds
+    s903_rounds_after_main
+    s905_timeout_repr
+    s907_gather_cancel_message
+    s909_many_callbacks_repr
 }
 
 /// Run by `tests/parity_interrupt.rs`.

@@ -202,6 +202,7 @@ struct Gathering<O> {
     return_exceptions: bool,
     cancel_requested: Rc<Cell<bool>>,
     collect: Cell<Option<Collect<O>>>,
+    last: Option<AnyFuture>,
 }
 
 /// The done callback of one child.
@@ -246,6 +247,7 @@ fn start<O: 'static>(
         return_exceptions,
         cancel_requested: Rc::clone(&cancel_requested),
         collect: Cell::new(Some(collect)),
+        last: children.last().cloned(),
     });
     let mut done = Vec::new();
     for child in &children {
@@ -291,9 +293,16 @@ impl<O: 'static> Gathering<O> {
         match error {
             Some(error) if !self.return_exceptions => self.fail(&outer, error),
             _ if self.left.get() > 0 => {}
-            _ if self.cancel_requested.get() => self.fail(&outer, crate::future::cancelled_error(None)),
+            _ if self.cancel_requested.get() => self.fail(&outer, self.cancellation()),
             _ => self.finish(&outer),
         }
+    }
+
+    /// What a cancelled `gather` raises where exceptions are results: the cancellation of the last child, if it was
+    /// cancelled, with its message.
+    fn cancellation(&self) -> Error {
+        let last = self.last.as_ref().filter(|last| last.cancelled()).and_then(AnyFuture::exception);
+        last.unwrap_or_else(|| crate::future::cancelled_error(None))
     }
 
     /// The outer future fails, and is not cancelled, even where the error is a cancellation.

@@ -12,9 +12,9 @@ mod timeout;
 mod wait;
 
 pub use as_completed::{AsCompleted, NextCompleted, as_completed};
+pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exceptions};
 pub use interval::{Interval, interval};
 pub use race::{Race, race};
-pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exceptions};
 pub use shield::shield;
 pub use sleep::{Sleep, millis, secs, sleep};
 pub use timeout::{Timeout, WaitFor, timeout, timeout_at, wait_for};

@@ -64,7 +64,8 @@ where
         if self.runners.is_empty() {
             return Err(ValueError::new("there is nobody to race").into());
         }
-        let mut runners: Vec<EnsuredFuture<A::Output>> = self.runners.into_iter().map(ensure_future).collect();
+        let mut runners: Vec<EnsuredFuture<A::Output>> =
+            self.runners.into_iter().map(ensure_future).collect();
         let first = wait(&runners).return_when(ReturnWhen::FirstCompleted).co_await().map(drop);
         let winner = runners.iter().position(|runner| runner.done());
         let winner = first.map(|()| winner.map(|index| runners.remove(index)));

@@ -40,7 +40,14 @@ where
     let inner = ensure_future(awaitable);
     let outer = inner.0.event_loop().map_or_else(Future::new, Future::on);
     if inner.done() {
-        settle(&outer, inner.into_result());
+        // As if it were awaited itself: a cancellation keeps its message.
+        match inner.into_result() {
+            Err(error) if error.is::<Cancelled>() => {
+                let message = error.downcast_ref::<Cancelled>().and_then(Cancelled::message);
+                outer.settle_cancelled(message.map(str::to_owned));
+            }
+            result => settle(&outer, result),
+        }
         return OnceFuture(outer);
     }
     let any = (*inner).clone();

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_context::AsyncContextManager;
-use crate::coroutine::{Awaitable, Ensured, Origins, suspend};
+use crate::coroutine::{Awaitable, Ensured, Origins};
 use crate::definition::Origin;
 use crate::error::{Cancelled, Elapsed, Error, Result, RuntimeError};
-use crate::events::{AnyFuture, Handle, Runnable, TimerHandle, get_running_loop};
-use crate::fiber::{Awaited, Open};
+use crate::events::{AnyFuture, Handle, LoopCore, Runnable, TimerHandle, get_running_loop, running_core};
+use crate::fiber::Open;
 use crate::future::Future;
 use crate::task::{AnyTask, EnsuredFuture, current_task};
 
@@ -24,6 +24,18 @@ enum State {
     Expiring,
     Expired,
     Exited,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Entered => "active",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::Exited => "finished",
+        }
+    }
 }
 
 /// A time limit on a block of code; `asyncio.Timeout`. A clone is another handle on the same limit.
@@ -189,8 +201,8 @@ impl Timeout {
             State::Entered => {}
             State::Created => return Err(RuntimeError::new("Timeout has not been entered").into()),
             state => {
-                let state = format!("{state:?}").to_lowercase();
-                return Err(RuntimeError::new(format!("Cannot change state of {state} Timeout")).into());
+                let message = format!("Cannot change state of {} Timeout", state.name());
+                return Err(RuntimeError::new(message).into());
             }
         }
         self.inner.when.set(when);
@@ -278,10 +290,14 @@ impl AsyncContextManager for Timeout {
 
 impl Debug for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = format!("{:?}", self.inner.state.get()).to_lowercase();
-        write!(f, "<Timeout [{}]", if state == "entered" { "active" } else { &state })?;
-        if let (State::Entered, Some(when)) = (self.inner.state.get(), self.when()) {
-            write!(f, " when={:.3}", when.as_secs_f64())?;
+        let state = self.inner.state.get();
+        write!(f, "<Timeout [{}]", state.name())?;
+        match (state, self.when()) {
+            (State::Entered, Some(when)) => {
+                write!(f, " when={:?}", (when.as_secs_f64() * 1_000.0).round() / 1_000.0)?;
+            }
+            (State::Entered, None) => f.write_str(" when=None")?,
+            _ => {}
         }
         f.write_str(">")
     }
@@ -417,11 +433,8 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
                 no_cancellation(future.into_result())
             }
             Ensured::New(awaitable) => {
-                // asyncio makes a task of it, which is cancelled before it begins: that takes three rounds.
                 awaitable.__discard();
-                for _ in 0..3 {
-                    suspend(Awaited::Yield)?;
-                }
+                end_of_a_fresh_task()?;
                 Err(Error::caused_by(Elapsed, Cancelled::new().into()))
             }
         }
@@ -444,6 +457,26 @@ impl Runnable for Release {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wait_for()")
     }
+}
+
+/// Waits as for a task that was cancelled before it began: asyncio makes one of what is awaited with a limit of
+/// zero. It ends in the next round, and releases the one who waits in the round after that.
+fn end_of_a_fresh_task() -> Result<()> {
+    struct FirstStep(Rc<LoopCore>, Rc<Release>);
+    impl Runnable for FirstStep {
+        fn run(self: Rc<Self>) {
+            self.0.push(Rc::clone(&self.1) as Rc<dyn Runnable>);
+        }
+
+        fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("wait_for()")
+        }
+    }
+    let core = running_core()?;
+    let released = Future::on(Rc::clone(&core));
+    let release = Rc::new(Release(released.clone()));
+    core.push(Rc::new(FirstStep(Rc::clone(&core), release)));
+    released.wait_done()
 }
 
 /// Cancels `future` and waits until it has ended, whatever it ends with.

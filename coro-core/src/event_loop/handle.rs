@@ -101,6 +101,10 @@ impl LoopHandle {
     /// The coroutine is made on the loop's thread, since it cannot be sent. The result can be waited for by
     /// blocking, or awaited on any executor.
     ///
+    /// # Errors
+    /// When awaited: what the coroutine raises; [`Panicked`] if it or `make` panics; [`RuntimeError`] if the
+    /// loop is closed first.
+    ///
     /// # Cancellation
     /// Dropping the [`ThreadsafeFuture`] changes nothing; [`cancel`](ThreadsafeFuture::cancel) cancels the task.
     ///

@@ -216,6 +216,9 @@ impl AsyncContextManager for &Barrier {
 impl Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = self.state.peek(|state| format!("{:?}", state.phase).to_lowercase()).unwrap_or_default();
-        write!(f, "<Barrier [{phase}, waiters:{}/{}]>", self.n_waiting(), self.parties)
+        match self.broken() {
+            true => write!(f, "<Barrier [{phase}]>"),
+            false => write!(f, "<Barrier [{phase}, waiters:{}/{}]>", self.n_waiting(), self.parties),
+        }
     }
 }

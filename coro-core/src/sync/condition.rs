@@ -68,6 +68,9 @@ impl<T: ?Sized> Condition<T> {
 
     /// Waits until the lock is free, and takes it; `await condition.acquire()`.
     ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`] if it must wait where nothing can suspend.
+    ///
     /// # Cancellation
     /// As that of [`Lock::lock`].
     ///
@@ -178,6 +181,10 @@ pub struct ConditionGuard<'a, T: ?Sized> {
 impl<'a, T: ?Sized> ConditionGuard<'a, T> {
     /// Gives the lock up, waits to be notified, and takes the lock again; `condition.wait()`.
     ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`] if it must wait where nothing can suspend. The
+    /// lock may be lost then.
+    ///
     /// # Cancellation
     /// The lock is held again when the cancellation is raised, and a notification that came goes to the next.
     ///
@@ -197,6 +204,9 @@ impl<'a, T: ?Sized> ConditionGuard<'a, T> {
     }
 
     /// Waits until `predicate` holds; `condition.wait_for(predicate)`.
+    ///
+    /// # Errors
+    /// As those of [`wait`](Self::wait).
     ///
     /// # Cancellation
     /// As that of [`wait`](Self::wait).

@@ -3,71 +3,137 @@
 //! What waits is a queue of futures; a waiter takes its own entry out however its wait ends.
 
 mod barrier;
+pub mod broadcast;
 mod condition;
 mod event;
+mod limiter;
 mod lock;
+mod notify;
+mod once_cell;
+pub mod oneshot;
+mod rwlock;
 mod semaphore;
+pub mod watch;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 pub use barrier::{Barrier, BarrierWait};
 pub use condition::{Condition, ConditionGuard, ConditionLocking, ConditionWait, ConditionWaitFor};
 pub use event::{Event, EventWait};
+pub use limiter::{Borrower, CapacityAcquire, CapacityLimiter, CapacityStatistics, CapacityToken};
 pub use lock::{Lock, LockGuard, Locking};
+pub use notify::{Notified, Notify};
+pub use once_cell::{OnceCell, OnceCellInit};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockReading, RwLockWriteGuard, RwLockWriting};
 pub use semaphore::{Acquire, BoundedSemaphore, Permit, Semaphore};
 
 use crate::error::Result;
 use crate::events::running_core;
 use crate::future::Future;
 
-/// The tasks that wait for a primitive, the first to come first.
-#[derive(Default)]
-struct Waiters {
-    queue: RefCell<VecDeque<Future<()>>>,
+/// The tasks that wait for a primitive, the first to come first, each with what the primitive must know of it.
+struct Waiters<K = ()> {
+    queue: RefCell<VecDeque<(Future<()>, K)>>,
+}
+
+impl<K> Default for Waiters<K> {
+    fn default() -> Self {
+        Self { queue: RefCell::default() }
+    }
 }
 
 impl Waiters {
     /// Waits to be woken. `woken` tells, after an error, whether the wake-up came all the same.
     fn wait(&self) -> (Result<()>, bool) {
+        let mut woken = false;
+        let result = self.wait_as((), |()| woken = true);
+        (result, woken)
+    }
+}
+
+impl<K> Waiters<K> {
+    /// Waits to be woken, and has `key` in the queue meanwhile. `lost` gets it back if the wake-up came and the wait
+    /// fails all the same, also when a panic passes: the wake-up is for the next then.
+    fn wait_as(&self, key: K, lost: impl FnOnce(K)) -> Result<()> {
         /// Takes the entry out, also when a panic passes.
-        struct Remove<'a>(&'a Waiters, &'a Future<()>);
-        impl Drop for Remove<'_> {
+        struct Leave<'a, K, L: FnOnce(K)> {
+            waiters: &'a Waiters<K>,
+            future: &'a Future<()>,
+            lost: Option<L>,
+        }
+        impl<K, L: FnOnce(K)> Drop for Leave<'_, K, L> {
             fn drop(&mut self) {
-                let mut queue = self.0.queue.borrow_mut();
-                if let Some(index) = queue.iter().position(|other| other.same(self.1)) {
-                    queue.remove(index);
+                let mut queue = self.waiters.queue.borrow_mut();
+                let index = queue.iter().position(|(other, _)| other.same(self.future));
+                let entry = index.and_then(|index| queue.remove(index));
+                drop(queue);
+                let woken = self.future.done() && !self.future.cancelled();
+                if let (Some((_, key)), Some(lost), true) = (entry, self.lost.take(), woken) {
+                    lost(key);
                 }
             }
         }
-        let future = match running_core() {
-            Ok(core) => Future::on(core),
-            Err(error) => return (Err(error), false),
-        };
-        self.queue.borrow_mut().push_back(future.clone());
-        let remove = Remove(self, &future);
-        let result = future.wait_done();
-        drop(remove);
-        (result, future.done() && !future.cancelled())
+        let future = Future::on(running_core()?);
+        self.queue.borrow_mut().push_back((future.clone(), key));
+        let mut leave = Leave { waiters: self, future: &future, lost: Some(lost) };
+        future.wait_done()?;
+        // A driver by hand may go on after it has cancelled what was waited for.
+        future.result()?;
+        leave.lost = None;
+        Ok(())
     }
 
     /// The first that was not woken yet. A cancelled one counts as woken.
     fn first_pending(&self) -> Option<Future<()>> {
-        self.queue.borrow().iter().find(|future| !future.done()).cloned()
+        self.queue.borrow().iter().map(|(future, _)| future).find(|future| !future.done()).cloned()
     }
 
     /// The first `n` that were not woken yet.
     fn pending(&self, n: usize) -> Vec<Future<()>> {
-        self.queue.borrow().iter().filter(|future| !future.done()).take(n).cloned().collect()
+        let queue = self.queue.borrow();
+        queue.iter().map(|(future, _)| future).filter(|future| !future.done()).take(n).cloned().collect()
     }
 
     /// The first in the queue, woken or not.
     fn first(&self) -> Option<Future<()>> {
-        self.queue.borrow().front().cloned()
+        self.queue.borrow().front().map(|(future, _)| future.clone())
+    }
+
+    /// Wakes the first that was not woken yet; `mark` gets its key before. False if there is none.
+    fn wake_first(&self, mark: impl FnOnce(&K)) -> bool {
+        let queue = self.queue.borrow();
+        let Some((future, key)) = queue.iter().find(|(future, _)| !future.done()) else { return false };
+        mark(key);
+        let future = future.clone();
+        drop(queue);
+        wake(&future);
+        true
+    }
+
+    /// Wakes those who wait, in order, while `f` says so. `f` is asked about those that were woken before as well.
+    fn wake_while(&self, mut f: impl FnMut(&K) -> bool) {
+        let queue = self.queue.borrow();
+        let live = queue.iter().filter(|(future, _)| !future.cancelled());
+        let chosen: SmallVec<[Future<()>; 8]> = live
+            .take_while(|(_, key)| f(key))
+            .map(|(future, _)| future)
+            .filter(|future| !future.done())
+            .cloned()
+            .collect();
+        drop(queue);
+        chosen.iter().for_each(wake);
+    }
+
+    /// Whether somebody waits, or was woken and has not run yet.
+    fn any(&self, f: impl Fn(&K) -> bool) -> bool {
+        self.queue.borrow().iter().any(|(future, key)| !future.cancelled() && f(key))
     }
 
     fn all_cancelled(&self) -> bool {
-        self.queue.borrow().iter().all(|future| future.cancelled())
+        !self.any(|_| true)
     }
 
     fn len(&self) -> usize {
@@ -75,8 +141,7 @@ impl Waiters {
     }
 
     fn wake_all(&self) {
-        let all: Vec<Future<()>> = self.queue.borrow().iter().cloned().collect();
-        all.iter().for_each(wake);
+        self.wake_while(|_| true);
     }
 }
 

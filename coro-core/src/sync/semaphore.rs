@@ -277,6 +277,9 @@ impl BoundedSemaphore {
 
     /// As [`Semaphore::acquire`].
     ///
+    /// # Errors
+    /// As there.
+    ///
     /// # Cancellation
     /// As there.
     ///

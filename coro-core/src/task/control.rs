@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use slab::Slab;
 
-use crate::context::Context;
+use crate::context::{Context, Entered};
 use crate::definition::Origin;
 use crate::error::{Error, Result, RuntimeError};
 use crate::events::{AnyFuture, EventLoop, LoopCore, Runnable, Waitable, running_core};
@@ -20,6 +20,8 @@ pub(crate) struct Control {
     pub(super) number: u64,
     pub(super) origin: Origin,
     pub(super) context: Context,
+    /// What was in force when the task was suspended, to be put in force again at its next step.
+    in_force: Cell<Option<Context>>,
     pub(super) stack_size: usize,
     /// A cancellation that the next step delivers.
     pub(super) must_cancel: Cell<bool>,
@@ -42,6 +44,7 @@ impl Control {
             number: MADE.replace(MADE.get() + 1) + 1,
             origin,
             context,
+            in_force: Cell::new(None),
             stack_size,
             must_cancel: Cell::new(false),
             cancel_message: RefCell::default(),
@@ -51,6 +54,16 @@ impl Control {
             to_raise: Cell::new(None),
             key: Cell::new(None),
         }
+    }
+
+    /// Puts the task's context in force, or the one of the [`Context::run`] that it was suspended in.
+    pub(super) fn enter_context(&self) -> Entered {
+        self.in_force.take().unwrap_or_else(|| self.context.clone()).into_force()
+    }
+
+    /// The end of a step.
+    pub(super) fn leave_context(&self, entered: Entered) {
+        self.in_force.set(entered.leave());
     }
 
     pub(super) fn name(&self) -> String {

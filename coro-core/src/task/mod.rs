@@ -397,6 +397,7 @@ pub struct TaskBuilder {
     name: Option<String>,
     context: Option<Context>,
     stack_size: Option<usize>,
+    eager: Option<bool>,
 }
 
 impl TaskBuilder {
@@ -464,6 +465,24 @@ impl TaskBuilder {
         self
     }
 
+    /// Whether it takes its first step at once, inside `create`, up to its first await; `eager_start=True`.
+    ///
+    /// Otherwise the loop's setting decides: [`EventLoop::set_eager_tasks`]. A task of a loop that does not run yet
+    /// is never eager.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::run(coroutine(|| {
+    /// let task = coro_core::TaskBuilder::new().eager_start(true).create(coroutine(|| Ok(6)));
+    /// assert!(task.done()); // it never had to wait
+    /// # Ok(()) }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn eager_start(mut self, on: bool) -> Self {
+        self.eager = Some(on);
+        self
+    }
+
     /// Makes the task on the running loop. Without one, it has failed already, as with [`create_task`].
     ///
     /// ```
@@ -499,7 +518,10 @@ impl TaskBuilder {
         let core = core.and_then(|core| control::check_thread().map(|()| core));
         let core = core.and_then(|core| Ok(crate::stack::check_size(stack_size).map(|()| core)?));
         Task::from_views(match core {
-            Ok(core) => TaskInner::spawn(&core, control, awaitable),
+            Ok(core) => {
+                let eager = self.eager.unwrap_or(core.eager_tasks.get());
+                TaskInner::spawn(&core, control, awaitable, eager)
+            }
             Err(error) => TaskInner::failed(control, awaitable, error),
         })
     }
@@ -524,6 +546,21 @@ impl EventLoop {
         A::Output: 'static,
     {
         TaskBuilder::new().create_on(Ok(Rc::clone(&self.core)), awaitable)
+    }
+
+    /// Whether tasks take their first step at once, inside `create_task`, from now on;
+    /// `loop.set_task_factory(asyncio.eager_task_factory)`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::run(coroutine(|| {
+    /// get_running_loop()?.set_eager_tasks(true);
+    /// assert_eq!(create_task(coroutine(|| Ok(6))).result()?, 6);
+    /// # Ok(()) }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_eager_tasks(&self, on: bool) {
+        self.core.eager_tasks.set(on);
     }
 
     /// A pending future of this loop.

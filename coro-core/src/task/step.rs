@@ -57,8 +57,8 @@ where
     A: Awaitable<Output = T> + 'static,
     T: 'static,
 {
-    /// A task that is registered with its loop and will take its first step in the next round.
-    pub(super) fn spawn(core: &Rc<LoopCore>, control: Control, awaitable: A) -> Views<T> {
+    /// A task that is registered with its loop. Its first step comes in the next round, or now if it is `eager`.
+    pub(super) fn spawn(core: &Rc<LoopCore>, control: Control, awaitable: A, eager: bool) -> Views<T> {
         let progress = match awaitable.__stackless() {
             crate::coroutine::Stackless::Yes(future) => Progress::NewStackless(future),
             crate::coroutine::Stackless::No(awaitable) => Progress::New(awaitable),
@@ -67,7 +67,11 @@ where
         let inner = Rc::new(Self { state, control, progress: Cell::new(progress) });
         let views = Self::views(&inner);
         control::register(views.task.clone());
-        core.push(inner);
+        // Nothing may suspend while a panic passes, so an eager task waits for its turn then.
+        match eager && core.running.get() && !std::thread::panicking() {
+            true => inner.step(),
+            false => core.push(inner),
+        }
         views
     }
 
@@ -128,7 +132,7 @@ where
         }
         let input = self.take_input();
         let current = control::enter_current(AnyTask { object: Rc::clone(self) as Rc<dyn TaskObject> });
-        let entered = self.control.context.enter();
+        let entered = self.control.enter_context();
         let end = match self.progress.replace(Progress::Out) {
             Progress::New(awaitable) => match input {
                 Ok(()) => match self.start(awaitable) {
@@ -154,7 +158,7 @@ where
                 None
             }
         };
-        drop(entered);
+        self.control.leave_context(entered);
         drop(current);
         if let Some(result) = end {
             self.end(result);
@@ -419,6 +423,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
             report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
         }
         let _current = control::enter_current(AnyTask { object: Rc::clone(&self) as Rc<dyn TaskObject> });
+        let _entered = self.control.enter_context();
         // What would have been told of its end never will be, and hears of that by being dropped.
         let callbacks = self.state.forget_callbacks();
         let waiting_for = self.control.waiting_for.take();

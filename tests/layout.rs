@@ -1,0 +1,145 @@
+//! The floors of the code: imports point downwards, `unsafe` stays in the files that are named for it, files stay short.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, from the bottom up. A file uses floors below its own, and its own folder.
+const FLOORS: &[&[&str]] = &[
+    &["clock", "definition", "error", "reactor", "stack", "timer_queue", "unwind"],
+    &["report"],
+    &["context"],
+    &["events"],
+    &["waker"],
+    &["fiber"],
+    &["generator"],
+    &["coroutine"],
+    &["future"],
+    &["task"],
+    &["compat", "event_loop"],
+    &["async_iter"],
+    &["async_context"],
+    &["sync", "task_group", "thread"],
+    &["queue"],
+    &["combinators"],
+    &["reflect", "signal"],
+    &["runner"],
+    &["lib", "private"],
+];
+
+/// The files that may contain `unsafe`, each because of what it says at its head. (Tests of `stack/` are part of
+/// the files that they test.)
+const UNSAFE: &[&str] = &[
+    "coroutine.rs",
+    "fiber.rs",
+    "generator.rs",
+    "private.rs",
+    "runner.rs",
+    "signal.rs",
+    "stack/fallback.rs",
+    "stack/guard.rs",
+    "stack/list.rs",
+    "stack/overflow.rs",
+    "stack/pool.rs",
+    "stack/slab.rs",
+    "task/borrowed.rs",
+    "task/step.rs",
+    "task_group.rs",
+];
+
+/// Lines of a file that are not documentation.
+const LONGEST: usize = 700;
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("coro-core/src")
+}
+
+/// Every file of the library: its path below `src`, and its text.
+fn files() -> Vec<(String, String)> {
+    fn collect(folder: &Path, files: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(source()).unwrap().to_str().unwrap().replace('\\', "/");
+                files.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut files = Vec::new();
+    collect(&source(), &mut files);
+    files.sort();
+    files
+}
+
+/// The module at the top that a file belongs to: `task` for `task/step.rs`.
+fn module(name: &str) -> &str {
+    name.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// The lines of code, without comments and documentation.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// What a line names below `crate::`: modules, or what `lib.rs` re-exports.
+fn uses(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).zip(line.match_indices("crate::")).filter_map(|(rest, (start, _))| {
+        let from_a_macro = line[..start].ends_with('$');
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        (!from_a_macro).then(|| &rest[..end])
+    })
+}
+
+#[test]
+fn every_file_has_a_floor() {
+    let modules: BTreeSet<String> = files().iter().map(|(name, _)| module(name).to_owned()).collect();
+    let known: BTreeSet<String> =
+        FLOORS.iter().flat_map(|floor| floor.iter().map(|name| (*name).to_owned())).collect();
+    assert_eq!(modules, known);
+}
+
+#[test]
+fn imports_point_downwards() {
+    let mut upwards = Vec::new();
+    for (name, text) in files() {
+        let own = module(&name);
+        for line in code(&text) {
+            for used in uses(line).filter(|used| *used != own && own != "lib") {
+                // What is not a module is a name at the top, or a list: it hides which floor it comes from.
+                if floor(used).is_none_or(|used| used >= floor(own).unwrap()) {
+                    upwards.push(format!("{name}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert!(upwards.is_empty(), "{}", upwards.join("\n"));
+}
+
+#[test]
+fn unsafe_code_stays_in_the_files_that_are_named_for_it() {
+    let allows = |text: &str| code(text).any(|line| line.contains("allow(unsafe_code"));
+    let with_unsafe: Vec<String> =
+        files().into_iter().filter(|(_, text)| allows(text)).map(|(name, _)| name).collect();
+    assert_eq!(with_unsafe, UNSAFE);
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    for (name, text) in files() {
+        let lines = code(&text).count();
+        assert!(lines <= LONGEST, "{name} has {lines} lines besides documentation: split it");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (name, text) in files() {
+        assert!(text.starts_with("//!") || name.ends_with("_tests.rs"), "{name} has no head");
+    }
+}
