@@ -1,4 +1,6 @@
 //! Asynchronous context managers: what `async with` enters and leaves.
+//!
+//! Floor: the library, above `async_iter`, since a context manager can be made of an asynchronous generator.
 
 use std::fmt::{self, Debug};
 

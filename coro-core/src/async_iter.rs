@@ -1,6 +1,6 @@
 //! Asynchronous iterators, and generators whose consumer is `async for`.
 //!
-//! The protocol is a plain function, since any function may suspend: [`AsyncIterator::anext`].
+//! Floor: the library, its lowest part. The protocol is a plain function, since any function may suspend: [`AsyncIterator::anext`].
 
 use std::fmt::{self, Debug};
 

@@ -1,6 +1,6 @@
 //! std futures on this loop, and this library's awaitables in `async` blocks.
 //!
-//! Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who awaits it. An
+//! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who awaits it. An
 //! awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll, Waker};
 
-use crate::coroutine::{Awaitable, Coroutine, Origins, Stackless, suspend};
+use crate::coroutine::{Awaitable, Coroutine, Origins, SharedCoroutine, Stackless, suspend};
 use crate::definition::Origin;
 use crate::error::Result;
 use crate::events::{Runnable, running_core};
@@ -181,7 +181,7 @@ macro_rules! into_future {
     )+};
 }
 
-into_future!(Future<T> where Clone, OnceFuture<T>, Task<T>);
+into_future!(Future<T> where Clone, OnceFuture<T>, Task<T>, SharedCoroutine<T>);
 
 impl<F, T> IntoFuture for Coroutine<F>
 where

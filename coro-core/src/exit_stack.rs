@@ -13,7 +13,8 @@ use crate::async_iter::AsyncGenerator;
 use crate::error::{Error, Panicked, Result};
 use crate::fiber::is_unwinding;
 use crate::generator::Yielder;
-use crate::{report, unwind};
+use crate::report;
+use crate::unwind;
 
 /// Context managers that are entered one by one and left together, the last first; `contextlib.AsyncExitStack`.
 ///
@@ -165,10 +166,12 @@ impl<'a> AsyncExitStack<'a> {
     /// # use coro_core::{AsyncExitStack, prelude::*};
     /// async_fn! {
     ///     async fn open() -> AsyncExitStack<'static> {
+    ///         let mut opened = AsyncExitStack::new();
     ///         async with AsyncExitStack::new() as stack {
     ///             stack.callback(|| Ok(()));
-    ///             return stack.pop_all(); // all went well: it stays open
+    ///             opened = stack.pop_all(); // all went well: it stays open
     ///         }
+    ///         opened
     ///     }
     /// }
     /// # coro_core::run(coroutine(|| {

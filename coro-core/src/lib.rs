@@ -38,8 +38,8 @@
 //! | `contextlib.AsyncExitStack`, `aclosing` | [`AsyncExitStack`], [`aclosing`] |
 //! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
-//! | generators, `send`, `throw`, `close` | [`Generator`] |
-//! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`] |
+//! | generators, `send`, `throw`, `close` | [`Generator`], [`SharedGenerator`] |
+//! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`], [`SharedCoroutine`] |
 //! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`] |
 //! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
@@ -102,7 +102,8 @@ pub use compat::AsStdFuture;
 pub use context::{Context, ContextVar, Token};
 pub use coro_macros::{async_fn, main, stackful, test};
 pub use coroutine::{
-    Awaitable, Body, BoxCoroutine, Coroutine, LocalBoxCoroutine, Step, coroutine, no_suspend, suspend,
+    Awaitable, Body, BoxCoroutine, Coroutine, LocalBoxCoroutine, SharedCoroutine, Step, coroutine,
+    no_suspend, suspend,
 };
 pub use definition::Definition;
 pub use error::{

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use crate::async_iter::AsyncGenerator;
 use crate::combinators::AsFuture;
-use crate::coroutine::{Awaitable, Coroutine};
-use crate::generator::Generator;
+use crate::coroutine::{Awaitable, Coroutine, SharedCoroutine};
+use crate::generator::{Generator, SharedGenerator};
 
 /// The answer where no inherent method gives one.
 pub trait Otherwise {
@@ -19,7 +19,7 @@ pub trait Otherwise {
 }
 
 macro_rules! probes {
-    ($($probe:ident: [$($parameter:tt)*] $type:ty;)+) => {$(
+    ($($probe:ident: $([$($parameter:tt)*] $type:ty),+;)+) => {$(
         pub struct $probe<T>(PhantomData<T>);
 
         impl<T> $probe<T> {
@@ -28,11 +28,11 @@ macro_rules! probes {
             }
         }
 
-        impl<$($parameter)*> $probe<$type> {
+        $(impl<$($parameter)*> $probe<$type> {
             pub fn holds(&self) -> bool {
                 true
             }
-        }
+        })+
 
         impl<T> Otherwise for $probe<T> {}
     )+};
@@ -41,8 +41,8 @@ macro_rules! probes {
 probes! {
     IsAwaitable: [T: Awaitable] T;
     IsFuture: [T: AsFuture] T;
-    IsCoroutine: [F] Coroutine<F>;
-    IsGenerator: [Y, S, R, F] Generator<Y, S, R, F>;
+    IsCoroutine: [F] Coroutine<F>, [T] SharedCoroutine<T>;
+    IsGenerator: [Y, S, R, F] Generator<Y, S, R, F>, [Y, S, R] SharedGenerator<Y, S, R>;
     IsAsyncGenerator: [Y, S, F] AsyncGenerator<Y, S, F>;
 }
 

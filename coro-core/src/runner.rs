@@ -1,6 +1,6 @@
 //! `run` and `Runner`: a loop made, a main coroutine run to its end, everything that is left ended, the loop closed.
 //!
-//! The main coroutine may borrow from the one who calls `run`, so `run` does not return or unwind before it has
+//! Floor 7. The main coroutine may borrow from the one who calls `run`, so `run` does not return or unwind before it has
 //! ended, whatever happens to the loop.
 #![allow(unsafe_code)] // keeps the promise of `spawn_borrowed`
 

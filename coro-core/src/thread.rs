@@ -1,6 +1,6 @@
 //! Blocking work in threads, beside the loop.
 //!
-//! The threads are those of the `blocking` crate: made on demand, many at most, gone when idle.
+//! Floor: the library. The threads are those of the `blocking` crate: made on demand, many at most, gone when idle.
 
 use std::any::Any;
 use std::cell::RefCell;

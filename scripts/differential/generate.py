@@ -18,8 +18,8 @@ class Generator:
     def __init__(self, seed):
         self.random = random.Random(seed)
         r = self.random
-        self.left = r.choice([10, 20, 35, 60, 100, 160, 250])
-        self.slots = r.randint(2, 12)
+        self.left = r.choice([10, 20, 35, 60, 100, 160, 250, 400])
+        self.slots = r.choice([3, 5, 8, 12, 16])
         self.used = 0
         self.names = {"g": 0, "o": 0, "b": 0, "c": 0, "h": 0}
         self.program = {
@@ -37,7 +37,7 @@ class Generator:
 
     def make(self):
         steps = [["spawn", slot, self.body(int(slot[1:]), [], 1, least=2)]
-                 for slot in [self.fresh_slot(0) for _ in range(self.random.randint(1, 4))] if slot]
+                 for slot in [self.fresh_slot(0) for _ in range(self.random.randint(1, 6))] if slot]
         steps += self.body(0, [], 0, least=4)
         if self.random.random() < 0.7:
             steps.append(["sleep", self.random.randint(1, 5)])
@@ -54,7 +54,7 @@ class Generator:
     def body(self, own, held, depth, sync=False, least=0):
         """A list of steps for a task of number `own` that holds the conditions `held`."""
         r = self.random
-        longest = [7, 6, 5, 3, 2, 2][min(depth, 5)]
+        longest = [9, 8, 6, 4, 3, 2][min(depth, 5)]
         steps = []
         for _ in range(max(least, r.randint(0 if depth > 1 else 1, longest))):
             if self.left <= 0:

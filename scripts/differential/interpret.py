@@ -29,6 +29,10 @@ class Boom(Exception):
     """What programs raise."""
 
 
+class Deadlock(Exception):
+    """Nothing can wake the loop."""
+
+
 class Tasks(dict):
     """A set of tasks that keeps their order."""
 
@@ -44,7 +48,7 @@ class VirtualSelector(selectors.DefaultSelector):
 
     def select(self, timeout=None):
         if timeout is None:
-            raise RuntimeError("nothing can wake the loop")
+            raise Deadlock
         if timeout > 0:
             self.loop.now = max(self.loop.now, self.loop._scheduled[0]._when)
         return []
@@ -180,8 +184,9 @@ class Program:
     def trace(self, who, text):
         if self.open:
             self.lines.append(f"{self.loop.now:g} {who} {text}")
-            if len(self.lines) >= LINES:
-                self.open = False
+            if len(self.lines) == LINES:
+                self.lines.append("TOO LONG")
+            self.open = len(self.lines) < LINES
 
     # Bodies
 
@@ -640,14 +645,13 @@ def run(text):
             runner.run(program.run())
     except BaseException as exc:
         program.trace("run", f"!{show(exc)}")
-    if not program.open:
-        program.lines.append("TOO LONG")
-    program.open = False
+    program.open = False    # what the last references drop is no part of the trace
     return program.lines
 
 
 def main():
     warnings.simplefilter("ignore")
+    sys.unraisablehook = lambda _: None     # a program that was given up is closed by force
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     logging.getLogger("asyncio").propagate = False
     VirtualLoop.shake = "--shake" in sys.argv

@@ -209,6 +209,7 @@ fn show(error: &Error) -> String {
     let name = match error.type_name() {
         "Cancelled" => "CancelledError",
         "Elapsed" => "TimeoutError",
+        "Deadlock" => return "Deadlock".to_owned(),
         _ if error.is::<InvalidState>() => "InvalidStateError",
         _ if error.is::<BrokenBarrier>() => "BrokenBarrierError",
         other => other,
@@ -342,9 +343,15 @@ impl Program {
         if !self.open.get() {
             return;
         }
+        let (time, text) = (self.event_loop.time().as_secs_f64(), text.to_string());
         let mut lines = self.lines.borrow_mut();
-        lines.push(format!("{} {who} {text}", self.event_loop.time().as_secs_f64()));
-        self.open.set(lines.len() < LINES);
+        // Nothing can wake the loop: here the tasks are told, CPython's loop would wait for ever.
+        let stuck = text.contains("!Deadlock");
+        lines.push(if stuck { format!("{time} run !Deadlock") } else { format!("{time} {who} {text}") });
+        if lines.len() == LINES {
+            lines.push("TOO LONG".to_owned());
+        }
+        self.open.set(!stuck && lines.len() < LINES);
     }
 
     /// What a task, or a coroutine that is awaited, runs.
@@ -1001,11 +1008,8 @@ pub fn run(program: &Value) -> Result<Vec<String>> {
     if let Err(error) = result {
         program.trace("run", format_args!("!{}", show(&error)));
     }
-    let mut lines = program.lines.take();
-    if !program.open.replace(false) {
-        lines.push("TOO LONG".to_owned());
-    }
-    Ok(lines)
+    program.open.set(false); // what the last references drop is no part of the trace
+    Ok(program.lines.take())
 }
 
 /// A trace without the messages of cancellations.

@@ -23,6 +23,7 @@ use crate::task::{EnsuredFuture, ensure_future};
 /// # Ok(())
 /// # })).unwrap();
 /// ```
+#[must_use = "what completes is handed out only when it is iterated"]
 pub struct AsCompleted<T> {
     shared: Rc<Shared<T>>,
     /// How many have not been asked for yet.
@@ -156,7 +157,6 @@ impl<T: 'static> AsCompleted<T> {
     /// }))?;
     /// # Ok::<(), Error>(())
     /// ```
-    #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         let shared = Rc::clone(&self.shared);
         let strike = move || {

@@ -130,8 +130,9 @@ tuples!(A, B, C, D, E, F, G, H);
 
 /// Runs all at once and gives their results in the order of the arguments; `asyncio.gather()`.
 ///
-/// It starts at the call; coroutines become tasks. It takes an iterator of awaitables of one type, which gives a
-/// `Vec`, or a tuple of different ones, which gives a tuple.
+/// It starts at the call; coroutines become tasks. So the loop must run by then: called outside a loop, it gives a
+/// future whose tasks have failed, with "no running event loop". It takes an
+/// iterator of awaitables of one type, which gives a `Vec`, or a tuple of different ones, which gives a tuple.
 ///
 /// # Errors
 /// When awaited: the first exception of a child, a child's cancellation included. The other children go on.

@@ -19,6 +19,7 @@ use crate::events::running_core;
 /// # })).unwrap();
 /// ```
 #[derive(Debug)]
+#[must_use = "an interval does nothing until it is iterated"]
 pub struct Interval {
     period: Duration,
     next: Option<Duration>,

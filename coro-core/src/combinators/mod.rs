@@ -1,6 +1,7 @@
-//! What is built from tasks and futures alone: waiting for time, for several at once, for no longer than a limit.
+//! What is built from tasks and futures: waiting for time, for several at once, for no longer than a limit.
 //!
-//! Floor 7 of the library: nothing here knows the loop's inside, the reactor or stacks.
+//! Floor: the library, its highest part. Timers and callbacks go through the loop's interface in `events`; nothing
+//! here knows the loop's inside, the reactor or stacks.
 
 mod as_completed;
 mod gather;

@@ -1,6 +1,6 @@
 //! Synchronisation between the tasks of one loop: first come, first served, as CPython's.
 //!
-//! What waits is a queue of futures; a waiter takes its own entry out however its wait ends.
+//! Floor: the library. What waits is a queue of futures; a waiter takes its own entry out however its wait ends.
 
 mod barrier;
 pub mod broadcast;

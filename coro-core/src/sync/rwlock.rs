@@ -28,7 +28,8 @@ use crate::error::{Error, Result};
 ///                 Ok(())
 ///             }));
 ///         }
-///         menu.write().co_await()?.push("toast"); // waits for both, if they came first
+///         sleep(Duration::ZERO).co_await()?; // they begin
+///         menu.write().co_await()?.push("toast"); // waits for both
 ///         Ok(())
 ///     })?;
 ///     assert_eq!(menu.into_inner(), ["egg", "toast"]);

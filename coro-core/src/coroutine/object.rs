@@ -1,197 +1,20 @@
-//! Coroutines, everything that can be awaited, and the one function that suspends.
+//! The coroutine object: a call that has not run yet, or that is driven by hand.
 //!
-//! Floor 3. Awaiting a coroutine that has not started is a plain call on the present stack. One that is driven by
-//! hand runs on a stack of its own, and its awaits are handed to the one who drives it.
-#![allow(unsafe_code)] // starts a fiber for a coroutine driven by hand, whose body is 'static
+//! Floor 3.
+#![allow(unsafe_code)] // awaits what was begun by hand, whose type was erased
 
 use std::any::Any;
 use std::fmt::{self, Debug};
-use std::panic::resume_unwind;
-use std::rc::Rc;
 
+use super::by_hand::{ByHand, Step, already_awaited};
+use super::shared::SharedCoroutine;
+use super::{Awaitable, Origins, suspend};
 use crate::definition::{Definition, Origin};
-use crate::error::{Error, GeneratorExit, Result, RuntimeError, StopIteration, TypeError};
-use crate::events::{AnyFuture, Waitable};
-use crate::fiber::{self, Awaited, Driver, Fiber, Kind, Resumed, Sent, Suspender};
+use crate::error::{Error, Result, TypeError};
+use crate::events::AnyFuture;
+use crate::fiber::Sent;
 use crate::generator::FrameState;
 use crate::report;
-use crate::stack::DEFAULT_STACK_SIZE;
-
-/// Anything that can be awaited: Python's `__await__`.
-///
-/// Coroutines, tasks, futures and every `std::future::Future` are. A type of your own says in
-/// [`co_await`](Self::co_await), a plain function, what awaiting it does.
-///
-/// ```
-/// use coro_core::prelude::*;
-///
-/// struct Egg;
-/// impl Awaitable for Egg {
-///     type Output = &'static str;
-///     fn co_await(self) -> Result<&'static str> {
-///         sleep(millis(2)).co_await()?;
-///         Ok("boiled")
-///     }
-/// }
-/// assert_eq!(coro_core::run(Egg)?, "boiled");
-/// # Ok::<(), Error>(())
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be awaited",
-    label = "this is no awaitable",
-    note = "a coroutine, task, future, `std::future::Future`, or a type that implements `coro_core::Awaitable` can be awaited"
-)]
-pub trait Awaitable: Sized {
-    /// What awaiting it gives.
-    type Output;
-
-    /// Waits until the result is there: suspends the task that calls it, as often as needed.
-    ///
-    /// # Errors
-    /// What was raised in it; [`Cancelled`](crate::Cancelled) when the task is cancelled meanwhile;
-    /// [`RuntimeError`] if it must suspend where nothing can.
-    ///
-    /// # Cancellation
-    /// It is raised here, in place of a result. What is kept then is said where the awaitable is made: a
-    /// [`Task`](crate::Task) awaited is cancelled with the one who waits, a [`shield`](crate::shield) is not.
-    ///
-    /// ```
-    /// # use coro_core::prelude::*;
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let task = create_task(coroutine(|| { sleep(secs(1)).co_await()?; Ok(6) }));
-    /// assert_eq!(task.co_await()?, 6);
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    fn co_await(self) -> Result<Self::Output>;
-
-    /// The future behind it, if it is one already; itself, if it would have to become a task.
-    #[doc(hidden)]
-    fn __ensure(self) -> Ensured<Self> {
-        Ensured::New(self)
-    }
-
-    /// The std future that it is, to be polled without a stack.
-    #[doc(hidden)]
-    fn __stackless(self) -> Stackless<Self>
-    where
-        Self: 'static,
-    {
-        Stackless::No(self)
-    }
-
-    #[doc(hidden)]
-    fn __origin(&self) -> Origins {
-        Origins(Origin::of_type::<Self>())
-    }
-
-    /// Drops it without a report that it was never awaited.
-    #[doc(hidden)]
-    fn __discard(self) {}
-}
-
-/// Hidden: what [`Awaitable::__ensure`] finds.
-#[doc(hidden)]
-pub enum Ensured<A: Awaitable> {
-    Existing(Existing<A::Output>),
-    New(A),
-}
-
-/// Hidden: a future that exists, and how its result is had once it is done.
-#[doc(hidden)]
-pub struct Existing<T> {
-    pub(crate) future: Rc<dyn Waitable>,
-    pub(crate) result: Box<dyn FnOnce() -> Result<T>>,
-}
-
-/// Hidden: what [`Awaitable::__stackless`] finds.
-#[doc(hidden)]
-pub enum Stackless<A: Awaitable> {
-    Yes(StdFuture<A::Output>),
-    No(A),
-}
-
-pub(crate) type StdFuture<T> = std::pin::Pin<Box<dyn std::future::Future<Output = T>>>;
-
-/// Hidden: where an awaitable comes from.
-#[doc(hidden)]
-pub struct Origins(pub(crate) Origin);
-
-/// Hands `awaited` to whoever drives this stack, and returns what comes back. Every suspension goes through here.
-///
-/// A task waits for a future, or lets the others run for a bare yield; a command is an error there, since a loop
-/// knows none. A coroutine driven by hand gives it to its driver.
-///
-/// # Errors
-/// What is thrown in. [`RuntimeError`] where nothing can suspend: in a callback, while unwinding, outside a task.
-///
-/// # Cancellation
-/// Cancelling the task raises [`Cancelled`](crate::Cancelled) here; the future waited for is cancelled with it.
-///
-/// ```
-/// use coro_core::prelude::*;
-/// use coro_core::{Awaited, suspend};
-/// coro_core::run(coroutine(|| {
-///     suspend(Awaited::Yield)?; // lets every ready task run once
-///     Ok(())
-/// }))?;
-/// # Ok::<(), Error>(())
-/// ```
-pub fn suspend(awaited: Awaited) -> Result<Sent> {
-    fiber::suspend_to_driver(awaited)
-}
-
-/// Runs `f` in which nothing may suspend: an await in it is an error.
-///
-/// For code that keeps a thread-local in a state that others must not see.
-///
-/// # Panics
-/// With the panic of `f`.
-///
-/// ```
-/// use coro_core::prelude::*;
-/// coro_core::run(coroutine(|| {
-///     let error = coro_core::no_suspend(|| sleep(secs(1)).co_await()).unwrap_err();
-///     assert_eq!(error.to_string(), "cannot await inside no_suspend()");
-///     Ok(())
-/// }))?;
-/// # Ok::<(), Error>(())
-/// ```
-pub fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
-    fiber::barrier("inside no_suspend()", f)
-}
-
-/// The body of a coroutine: a closure that gives its result. Implemented by every such closure.
-///
-/// ```
-/// # use coro_core::prelude::*;
-/// use coro_core::{Body, Coroutine};
-/// fn twice<B: Body<u32>>(body: B) -> Coroutine<impl Body<u32>> {
-///     coroutine(move || Ok(2 * body()?))
-/// }
-/// assert_eq!(coro_core::run(twice(|| Ok(3)))?, 6);
-/// # Ok::<(), Error>(())
-/// ```
-pub trait Body<T>: FnOnce() -> Result<T> {}
-impl<T, F: FnOnce() -> Result<T>> Body<T> for F {}
-
-/// What one step of a coroutine driven by hand gave.
-///
-/// ```
-/// # use coro_core::prelude::*;
-/// use coro_core::{Awaited, Step, suspend};
-/// let mut two_steps = coroutine(|| { suspend(Awaited::Yield)?; Ok(6) });
-/// assert!(matches!(two_steps.send(None)?, Step::Suspended(Awaited::Yield)));
-/// assert!(matches!(two_steps.send(None)?, Step::Returned(6)));
-/// # Ok::<(), Error>(())
-/// ```
-#[derive(Debug)]
-pub enum Step<T> {
-    /// It waits for this.
-    Suspended(Awaited),
-    /// It returned this and has ended; in Python the value of a `StopIteration`.
-    Returned(T),
-}
 
 /// A call that has not run yet: what an `async fn` of the DSL returns.
 ///
@@ -387,111 +210,6 @@ where
     }
 }
 
-fn already_awaited() -> Error {
-    RuntimeError::new("cannot reuse already awaited coroutine").into()
-}
-
-/// A coroutine on a stack of its own whose awaits come out of `send`.
-struct ByHand<T> {
-    origin: Origin,
-    fiber: Option<Fiber<Result<Sent>, Awaited, Result<T>>>,
-    running: bool,
-    awaiting: Option<AnyFuture>,
-}
-
-struct HandDriver<'a>(&'a Suspender<Result<Sent>, Awaited>, Origin);
-
-impl Driver for HandDriver<'_> {
-    fn suspend(&self, awaited: Awaited) -> Result<Sent> {
-        self.0.suspend(awaited)
-    }
-
-    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let (file, line) = self.1.place();
-        write!(out, "coroutine '{}', driven by hand (defined at {file}:{line}),", self.1.name())
-    }
-}
-
-impl<T> ByHand<T> {
-    fn start<F>(origin: Origin, body: F) -> Result<(Self, Resumed<Awaited, Result<T>>)>
-    where
-        F: FnOnce() -> Result<T> + 'static,
-    {
-        let run = move |suspender: &Suspender<Result<Sent>, Awaited>| {
-            let driver = HandDriver(suspender, origin);
-            let erased: *const (dyn Driver + '_) = &driver;
-            // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
-            suspender.set_driver(unsafe {
-                std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased)
-            });
-            body()
-        };
-        // SAFETY: the body is 'static.
-        let mut fiber = unsafe { Fiber::new(Kind::ByHand, DEFAULT_STACK_SIZE, run) }?;
-        let resumed = fiber.start();
-        Ok((Self { origin, fiber: Some(fiber), running: false, awaiting: None }, resumed))
-    }
-
-    fn resume(&mut self, input: Result<Sent>) -> Result<Step<T>> {
-        let Some(fiber) = &mut self.fiber else { return Err(already_awaited()) };
-        self.awaiting = None;
-        self.running = true;
-        let resumed = fiber.resume(input);
-        self.running = false;
-        self.after(resumed)
-    }
-
-    fn after(&mut self, resumed: Resumed<Awaited, Result<T>>) -> Result<Step<T>> {
-        match resumed {
-            Resumed::Suspended(awaited) => {
-                self.awaiting = awaited.future().cloned();
-                Ok(Step::Suspended(awaited))
-            }
-            Resumed::Returned(result) => {
-                self.fiber = None;
-                match result {
-                    Err(error) if error.is::<StopIteration>() => {
-                        Err(Error::caused_by(RuntimeError::new("coroutine raised StopIteration"), error))
-                    }
-                    result => result.map(Step::Returned),
-                }
-            }
-            Resumed::Panicked(payload) => {
-                self.fiber = None;
-                resume_unwind(payload)
-            }
-        }
-    }
-
-    fn close(&mut self) -> Result<()> {
-        if self.fiber.is_none() {
-            return Ok(());
-        }
-        match self.resume(Err(GeneratorExit.into())) {
-            Ok(Step::Returned(value)) => {
-                drop(value);
-                Ok(())
-            }
-            Ok(Step::Suspended(_)) => Err(RuntimeError::new("coroutine ignored GeneratorExit").into()),
-            Err(error) if error.is::<GeneratorExit>() || error.is::<StopIteration>() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl<T> Drop for ByHand<T> {
-    fn drop(&mut self) {
-        let name = self.origin.name();
-        let may_run = self.fiber.is_some() && !std::thread::panicking() && !fiber::is_unwinding();
-        if let Some(Err(error)) = may_run.then(|| self.close()) {
-            report::unraisable(format_args!("closing coroutine '{name}': {error:?}"));
-        }
-        if let Some(Err(why)) = self.fiber.take().map(Fiber::unwind) {
-            report::error(format_args!("the stack of coroutine '{name}' was leaked: {why}"));
-        }
-    }
-}
-
 impl<F, T> Coroutine<F>
 where
     F: FnOnce() -> Result<T> + 'static,
@@ -504,10 +222,12 @@ where
     /// Runs it to its next await, or to its end; `coroutine.send(value)`.
     ///
     /// The first call starts it and takes `None`. What it then waits for is in [`Step::Suspended`]; the next
-    /// `send` says that it may go on, and what the await gives where it was a [`Awaited::Command`].
+    /// `send` says that it may go on, and what the await gives where it was a
+    /// [`Awaited::Command`](crate::Awaited::Command).
     ///
     /// # Errors
-    /// What it raises; [`TypeError`] for a value sent before its start; [`RuntimeError`] after its end.
+    /// What it raises; [`TypeError`] for a value sent before its start; [`RuntimeError`](crate::RuntimeError) after
+    /// its end.
     ///
     /// # Panics
     /// With the panic of the coroutine, which has ended then.
@@ -561,11 +281,12 @@ where
         self.by_hand().ok_or_else(already_awaited)?.resume(Err(error))
     }
 
-    /// Ends it: raises [`GeneratorExit`] where it waits; `coroutine.close()`. One that has not started never runs,
-    /// and is not reported either.
+    /// Ends it: raises [`GeneratorExit`](crate::GeneratorExit) where it waits; `coroutine.close()`. One that has not
+    /// started never runs, and is not reported either.
     ///
     /// # Errors
-    /// What it raises instead; [`RuntimeError`] "coroutine ignored GeneratorExit" if it awaits again.
+    /// What it raises instead; [`RuntimeError`](crate::RuntimeError) "coroutine ignored GeneratorExit" if it awaits
+    /// again.
     ///
     /// # Panics
     /// As [`send`](Self::send).
@@ -598,23 +319,42 @@ where
     pub fn state(&self) -> FrameState {
         match self.by_hand.as_ref().and_then(|hand| hand.downcast_ref::<ByHand<T>>()) {
             _ if self.body.is_some() => FrameState::Created,
-            Some(hand) if hand.running => FrameState::Running,
-            Some(hand) if hand.fiber.is_some() => FrameState::Suspended,
+            Some(hand) if hand.is_suspended() => FrameState::Suspended,
             _ => FrameState::Closed,
         }
     }
 
-    /// Whether it runs now; `cr_running`.
+    /// Whether it runs now; `cr_running`. Never, for who can ask: a step borrows it. The handles of a
+    /// [`shared`](Self::shared) one see it.
     ///
     /// ```
     /// # use coro_core::prelude::*;
     /// let mut one = coroutine(|| Ok(1));
-    /// assert!(!one.cr_running()); // nobody else can look while `send` has it
+    /// assert!(!one.cr_running());
     /// # one.close()?;
     /// # Ok::<(), Error>(())
     /// ```
     pub fn cr_running(&self) -> bool {
         self.state() == FrameState::Running
+    }
+
+    /// A handle that can be cloned, also into the coroutine itself.
+    ///
+    /// # Cancellation
+    /// Awaited, it is a part of the task, as the coroutine itself is.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// use coro_core::{Awaited, FrameState, suspend};
+    /// let pause = coroutine(|| suspend(Awaited::Yield).map(drop)).shared();
+    /// let other = pause.clone();
+    /// pause.send(None)?;
+    /// other.close()?;
+    /// assert_eq!(pause.state(), FrameState::Closed);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn shared(self) -> SharedCoroutine<T> {
+        SharedCoroutine::new(self.origin, self.boxed())
     }
 
     /// The future it waits for, if it is suspended at one; `cr_await`.

@@ -1,0 +1,109 @@
+//! [`ErrorGroup`]: several errors at once, and parting them as `except*` does.
+//!
+//! Floor 0.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt::{self, Debug, Display};
+
+use super::Error;
+
+/// Several errors at once; Python's `ExceptionGroup`.
+///
+/// ```
+/// use coro_core::{Error, ErrorGroup};
+/// let group = ErrorGroup::new("two things went wrong", vec![Error::msg("a"), Error::msg("b")]);
+/// assert_eq!(group.to_string(), "two things went wrong (2 sub-exceptions)");
+/// ```
+#[derive(Clone)]
+pub struct ErrorGroup {
+    message: Cow<'static, str>,
+    errors: Vec<Error>,
+}
+
+impl ErrorGroup {
+    /// A group with a message for all.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let group = ErrorGroup::new("the kitchen burnt", vec![Error::msg("eggs")]);
+    /// assert_eq!(group.to_string(), "the kitchen burnt (1 sub-exception)");
+    /// ```
+    pub fn new(message: impl Into<Cow<'static, str>>, errors: Vec<Error>) -> Self {
+        Self { message: message.into(), errors }
+    }
+
+    /// The errors, in the order in which they came; `group.exceptions`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let group = ErrorGroup::new("two", vec![Error::msg("a"), Error::msg("b")]);
+    /// assert_eq!(group.errors()[1].to_string(), "b");
+    /// ```
+    pub fn errors(&self) -> &[Error] {
+        &self.errors
+    }
+
+    /// Parts the errors into those for which `matches` is true and the others, as `except*` does;
+    /// `group.split(condition)`. Groups within the group are parted too. `None` stands for no errors.
+    ///
+    /// ```
+    /// use coro_core::{Error, ErrorGroup, ValueError};
+    /// let group = ErrorGroup::new("two", vec![Error::new(ValueError::new("a")), Error::msg("b")]);
+    /// let (values, rest) = group.split(|error| error.is::<ValueError>());
+    /// assert_eq!(values.unwrap().errors()[0].to_string(), "a");
+    /// assert_eq!(rest.unwrap().errors()[0].to_string(), "b");
+    /// ```
+    pub fn split(&self, mut matches: impl FnMut(&Error) -> bool) -> (Option<Self>, Option<Self>) {
+        self.part(&mut matches)
+    }
+
+    /// The errors for which `matches` is true, with the groups that they are in; `group.subgroup(condition)`.
+    ///
+    /// ```
+    /// use coro_core::{Error, ErrorGroup, ValueError};
+    /// let group = ErrorGroup::new("one", vec![Error::msg("b")]);
+    /// assert!(group.subgroup(|error| error.is::<ValueError>()).is_none());
+    /// ```
+    pub fn subgroup(&self, matches: impl FnMut(&Error) -> bool) -> Option<Self> {
+        self.split(matches).0
+    }
+
+    fn part(&self, matches: &mut dyn FnMut(&Error) -> bool) -> (Option<Self>, Option<Self>) {
+        let (mut matching, mut rest) = (Vec::new(), Vec::new());
+        for error in &self.errors {
+            match error.downcast_ref::<ErrorGroup>() {
+                _ if matches(error) => matching.push(error.clone()),
+                Some(group) => {
+                    let (inner, other) = group.part(matches);
+                    matching.extend(inner.map(Error::new));
+                    rest.extend(other.map(Error::new));
+                }
+                None => rest.push(error.clone()),
+            }
+        }
+        let group =
+            |errors: Vec<Error>| (!errors.is_empty()).then(|| Self { message: self.message.clone(), errors });
+        (group(matching), group(rest))
+    }
+}
+
+impl Debug for ErrorGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ErrorGroup({:?}, [", self.message)?;
+        for (number, error) in self.errors.iter().enumerate() {
+            f.write_str(if number == 0 { "" } else { ", " })?;
+            error.fmt_repr(f)?;
+        }
+        f.write_str("])")
+    }
+}
+
+impl Display for ErrorGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.errors.len() == 1 { "" } else { "s" };
+        write!(f, "{} ({} sub-exception{plural})", self.message, self.errors.len())
+    }
+}
+
+impl StdError for ErrorGroup {}

@@ -1,0 +1,157 @@
+//! [`LoopCore`]: the queues, the settings and the exception handler of one loop.
+//!
+//! Floor 1. Whoever needs the loop, from futures to the rounds of `event_loop/`, holds one by an `Rc`; only the
+//! handles of users keep the loop open.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Doors, EventLoop, ExceptionContext, Runnable};
+use crate::clock::Clock;
+use crate::error::{Error, Panicked, Result, RuntimeError};
+use crate::reactor::Reactor;
+use crate::report;
+use crate::timer_queue::TimerQueue;
+use crate::unwind;
+
+type ExceptionHandler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
+
+/// Everything that belongs to one loop. `event_loop/` runs it; futures and tasks hold it.
+pub(crate) struct LoopCore {
+    pub(crate) ready: RefCell<VecDeque<Rc<dyn Runnable>>>,
+    pub(crate) timers: RefCell<TimerQueue<Rc<dyn Runnable>>>,
+    pub(crate) clock: Clock,
+    pub(crate) reactor: Reactor,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) running: Cell<bool>,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) closed: Cell<bool>,
+    pub(crate) debug: Cell<bool>,
+    pub(crate) slow_callback_duration: Cell<Duration>,
+    pub(crate) stack_size: Cell<usize>,
+    /// Whether tasks take their first step when they are made.
+    pub(crate) eager_tasks: Cell<bool>,
+    pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
+    /// Jobs in threads whose end this loop will be told of.
+    pub(crate) jobs: Cell<usize>,
+    /// Set while the loop runs only to see the last of those jobs end.
+    pub(crate) stop_without_jobs: Cell<bool>,
+    /// A permutation seed for the order of one round; `None` keeps asyncio's order.
+    pub(crate) seed: Cell<Option<u64>>,
+    pub(crate) guard: RefCell<Weak<CloseGuard>>,
+    /// What a Ctrl-C does; set while `run` handles it.
+    pub(crate) interrupt_hook: RefCell<Option<Rc<dyn Fn()>>>,
+}
+
+impl LoopCore {
+    pub(crate) fn new(clock: Clock, stack_size: usize) -> io::Result<Rc<Self>> {
+        let reactor = Reactor::new()?;
+        let doors = Doors::new(reactor.notifier());
+        Ok(Rc::new(Self {
+            ready: RefCell::default(),
+            timers: RefCell::new(TimerQueue::new()),
+            clock,
+            reactor,
+            doors: Arc::new(doors),
+            running: Cell::new(false),
+            stopping: Cell::new(false),
+            closed: Cell::new(false),
+            debug: Cell::new(false),
+            slow_callback_duration: Cell::new(Duration::from_millis(100)),
+            stack_size: Cell::new(stack_size),
+            eager_tasks: Cell::new(false),
+            exception_handler: RefCell::default(),
+            jobs: Cell::new(0),
+            stop_without_jobs: Cell::new(false),
+            seed: Cell::new(None),
+            guard: RefCell::new(Weak::new()),
+            interrupt_hook: RefCell::default(),
+        }))
+    }
+
+    /// Puts `item` at the end of the ready queue. On a closed loop nothing happens.
+    pub(crate) fn push(&self, item: Rc<dyn Runnable>) {
+        if !self.closed.get() {
+            self.ready.borrow_mut().push_back(item);
+        }
+    }
+
+    /// Runs `item` at `when` by this loop's clock. On a closed loop nothing happens.
+    pub(crate) fn push_timer(&self, when: Duration, item: Rc<dyn Runnable>) {
+        if !self.closed.get() {
+            self.timers.borrow_mut().push(when, item);
+        }
+    }
+
+    /// Tells the timer queue that one of its entries has become useless.
+    pub(crate) fn note_timer_cancelled(&self) {
+        let mut timers = self.timers.borrow_mut();
+        if timers.note_cancelled() {
+            let gone = timers.sweep(|item| item.is_cancelled());
+            drop(timers);
+            drop(gone);
+        }
+    }
+
+    /// How many of the references on the doors are the loop's own and its signal handler's.
+    pub(crate) fn own_doors(&self) -> usize {
+        1 + usize::from(self.interrupt_hook.borrow().is_some())
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.closed.get() {
+            true => Err(RuntimeError::new("Event loop is closed").into()),
+            false => Ok(()),
+        }
+    }
+
+    /// A handle for users.
+    pub(crate) fn handle(self: &Rc<Self>) -> EventLoop {
+        let guard = self.guard.borrow().upgrade();
+        EventLoop { core: Rc::clone(self), guard }
+    }
+
+    /// Tells the exception handler, or the log.
+    pub(crate) fn call_exception_handler(self: &Rc<Self>, context: &ExceptionContext) {
+        let handler = self.exception_handler.borrow().clone();
+        let Some(handler) = handler else { return default_exception_handler(context) };
+        let event_loop = self.handle();
+        let call = std::panic::AssertUnwindSafe(|| handler(&event_loop, context));
+        if let Err(payload) = std::panic::catch_unwind(call) {
+            unwind::pass_on(&*payload);
+            let message = "Unhandled error in exception handler".to_owned();
+            let exception = Some(Error::new(Panicked::new(payload)));
+            default_exception_handler(&ExceptionContext { message, exception, future: None, handle: None });
+        }
+    }
+}
+
+pub(crate) fn default_exception_handler(context: &ExceptionContext) {
+    let ExceptionContext { message, exception, future, handle } = context;
+    let mut text = message.clone();
+    for (name, value) in [("future", future), ("handle", handle)] {
+        if let Some(value) = value {
+            text.push_str(&format!("\n{name}: {value}"));
+        }
+    }
+    match exception {
+        Some(exception) => report::exception(text, exception),
+        None => report::error(text),
+    }
+}
+
+/// Closes the loop when the last handle of a user is gone. Tasks and futures do not count.
+pub(crate) struct CloseGuard {
+    pub(crate) core: Rc<LoopCore>,
+    pub(crate) close: fn(&Rc<LoopCore>),
+}
+
+impl Drop for CloseGuard {
+    fn drop(&mut self) {
+        (self.close)(&self.core);
+    }
+}

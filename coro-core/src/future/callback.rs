@@ -1,0 +1,170 @@
+//! Done callbacks: added to a future, taken back, and scheduled when it settles.
+//!
+//! Floor 4. Tasks that wait for the future stand in the same list, as waiters.
+
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::Future;
+use crate::context::Context;
+use crate::events::{self, LoopCore, Runnable};
+
+pub(super) enum Callback<T> {
+    Waiter(Rc<dyn Runnable>),
+    Call(DoneCall<T>),
+}
+
+pub(super) struct DoneCall<T> {
+    id: u64,
+    call: Box<dyn FnOnce(Future<T>)>,
+    context: Context,
+    name: &'static str,
+    location: &'static Location<'static>,
+}
+
+impl<T> Callback<T> {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Waiter(waiter) => waiter.callback_name(),
+            Self::Call(DoneCall { name, location, .. }) => {
+                format!("{name}() at {}:{}", location.file(), location.line())
+            }
+        }
+    }
+}
+
+/// What takes a done callback back: [`Future::remove_done_callback`].
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let future = coro_core::Future::<u32>::new();
+/// let id: coro_core::CallbackId = future.add_done_callback(|_| unreachable!());
+/// assert_eq!(future.remove_done_callback(id), 1);
+/// # Ok(())
+/// # })).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackId(u64);
+
+impl<T: 'static> Future<T> {
+    /// Calls `callback` with this future when it is done: from the loop, in the next round.
+    ///
+    /// The number it gives is for [`remove_done_callback`](Self::remove_done_callback).
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let (said, heard) = std::sync::mpsc::channel();
+    /// let future = coro_core::Future::new();
+    /// future.add_done_callback(move |future| said.send(future.result().unwrap()).unwrap());
+    /// future.set_result(6)?;
+    /// assert!(heard.try_recv().is_err()); // in the next round
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(heard.try_recv().unwrap(), 6);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
+    where
+        F: FnOnce(Future<T>) + 'static,
+    {
+        self.add_done_callback_in(&Context::current().copy(), callback)
+    }
+
+    /// As [`add_done_callback`](Self::add_done_callback), with `context` in force during the call;
+    /// `context=context`.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let context = coro_core::Context::new();
+    /// let future = coro_core::Future::new();
+    /// future.add_done_callback_in(&context, |_| { USER.set("ada"); });
+    /// future.set_result(6)?;
+    /// sleep(Duration::ZERO).co_await()?;
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn add_done_callback_in<F>(&self, context: &Context, callback: F) -> CallbackId
+    where
+        F: FnOnce(Future<T>) + 'static,
+    {
+        self.add_named_callback(context, callback_name::<F>(), callback)
+    }
+
+    #[track_caller]
+    pub(crate) fn add_named_callback(
+        &self,
+        context: &Context,
+        name: &'static str,
+        callback: impl FnOnce(Future<T>) + 'static,
+    ) -> CallbackId {
+        let state = self.state();
+        let id = state.next_callback.get();
+        state.next_callback.set(id + 1);
+        let call = Callback::Call(DoneCall {
+            id,
+            call: Box::new(callback),
+            context: context.clone(),
+            name,
+            location: Location::caller(),
+        });
+        match state.is_done() {
+            true => self.schedule(call),
+            false => state.callbacks.borrow_mut().push(call),
+        }
+        CallbackId(id)
+    }
+
+    /// Takes back a callback that has not been scheduled yet. Gives how many that were: one or none.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let future = coro_core::Future::<u32>::new();
+    /// let id = future.add_done_callback(|_| unreachable!());
+    /// assert_eq!((future.remove_done_callback(id), future.remove_done_callback(id)), (1, 0));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn remove_done_callback(&self, id: CallbackId) -> usize {
+        let mut callbacks = self.state().callbacks.borrow_mut();
+        let found =
+            callbacks.iter().position(|callback| matches!(callback, Callback::Call(call) if call.id == id.0));
+        let removed = found.map(|index| callbacks.remove(index));
+        drop(callbacks);
+        usize::from(removed.is_some())
+    }
+
+    pub(super) fn schedule(&self, callback: Callback<T>) {
+        let Some(core) = self.state().core() else { return };
+        match callback {
+            Callback::Waiter(waiter) => core.push(waiter),
+            Callback::Call(DoneCall { call, context, location, .. }) => {
+                let future = self.clone();
+                schedule_call(core, context, location, move || call(future));
+            }
+        }
+    }
+}
+
+/// Runs a done callback from the loop, where nothing can suspend.
+fn schedule_call(
+    core: &Rc<LoopCore>,
+    context: Context,
+    location: &'static Location<'static>,
+    call: impl FnOnce() + 'static,
+) {
+    core.push(events::callback(core, context, location, call));
+}
+
+pub(crate) fn callback_name<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    let path = path.split('<').next().unwrap_or(path).trim_end_matches("::{{closure}}");
+    path.rsplit("::").next().unwrap_or(path)
+}

@@ -1,0 +1,131 @@
+//! `Plain`: a future that is no task, and the timer of a `sleep`.
+//!
+//! Floor 4.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Future, FutureObject, FutureState};
+use crate::error::Error;
+use crate::events::{LoopCore, Runnable, Waitable, running_core};
+
+type CancelHook = Rc<dyn Fn(Option<String>) -> bool>;
+
+/// A future that is no task.
+struct Plain<T> {
+    state: FutureState<T>,
+    /// What `cancel` does in place of settling it, for a future that stands for others.
+    cancel_hook: Option<CancelHook>,
+}
+
+impl<T> Plain<T> {
+    fn new(state: FutureState<T>) -> Self {
+        Self { state, cancel_hook: None }
+    }
+}
+
+impl<T: 'static> Waitable for Plain<T> {
+    fn is_done(&self) -> bool {
+        self.state.is_done()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.state.is_cancelled()
+    }
+
+    fn cancel(self: Rc<Self>, message: Option<String>) -> bool {
+        match &self.cancel_hook {
+            Some(_) if self.state.is_done() => false,
+            Some(hook) => hook(message),
+            None => Future { inner: self as Rc<dyn FutureObject<T>> }.settle_cancelled(message),
+        }
+    }
+
+    fn retrieve(&self) -> Option<Error> {
+        self.state.retrieve()
+    }
+
+    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
+        self.state.add_waiter(waiter);
+    }
+
+    fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
+        self.state.remove_waiter(waiter);
+    }
+
+    fn event_loop(&self) -> Option<Rc<LoopCore>> {
+        self.state.core().cloned()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<")?;
+        self.fmt_head(f)?;
+        self.state.fmt_tail(f)?;
+        f.write_str(">")
+    }
+
+    fn task_name(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<T: 'static> FutureObject<T> for Plain<T> {
+    fn state(&self) -> &FutureState<T> {
+        &self.state
+    }
+
+    fn fmt_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Future ")?;
+        self.state.fmt_status(f)
+    }
+}
+
+impl<T> Drop for Plain<T> {
+    fn drop(&mut self) {
+        if self.state.has_unseen() {
+            self.state.report_unseen("Future exception was never retrieved", "<Future finished");
+        }
+    }
+}
+
+/// The timer of a `sleep`: settles its future, unless it was cancelled.
+impl Runnable for Plain<()> {
+    fn run(self: Rc<Self>) {
+        let _ = Future { inner: self as Rc<dyn FutureObject<()>> }.settle_value(());
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.state.is_done()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Waitable::describe(self, f)
+    }
+}
+
+/// A future that settles by itself at `when`.
+pub(crate) fn timer_future(core: &Rc<LoopCore>, when: Duration) -> Future<()> {
+    let inner = Rc::new(Plain::new(FutureState::pending(Rc::clone(core))));
+    core.push_timer(when, Rc::clone(&inner) as Rc<dyn Runnable>);
+    Future { inner }
+}
+
+impl<T: 'static> Future<T> {
+    pub(crate) fn on(core: Rc<LoopCore>) -> Self {
+        Self { inner: Rc::new(Plain::new(FutureState::pending(core))) }
+    }
+
+    /// A future for which `cancel` calls `hook` instead.
+    pub(crate) fn with_cancel_hook(
+        core: Rc<LoopCore>,
+        hook: impl Fn(Option<String>) -> bool + 'static,
+    ) -> Self {
+        let plain = Plain { state: FutureState::pending(core), cancel_hook: Some(Rc::new(hook)) };
+        Self { inner: Rc::new(plain) }
+    }
+
+    pub(crate) fn failed(error: Error) -> Self {
+        Self { inner: Rc::new(Plain::new(FutureState::failed(error, running_core().ok()))) }
+    }
+}

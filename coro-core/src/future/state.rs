@@ -1,0 +1,201 @@
+//! [`FutureState`]: the slot of a future or task, and how it is settled.
+//!
+//! Floor 4.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use super::Future;
+use super::callback::Callback;
+use crate::error::{Cancelled, Error, InvalidState, Result};
+use crate::events::{ExceptionContext, LoopCore, Runnable, default_exception_handler};
+
+pub(super) enum Slot<T> {
+    Pending,
+    Value(T),
+    Taken,
+    Failed(Error),
+    Cancelled(Option<String>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Pending,
+    Finished,
+    Failed,
+    Cancelled,
+}
+
+/// The result slot of a future or task.
+pub(crate) struct FutureState<T> {
+    status: Cell<Status>,
+    pub(super) slot: RefCell<Slot<T>>,
+    pub(super) callbacks: RefCell<SmallVec<[Callback<T>; 1]>>,
+    pub(super) next_callback: Cell<u64>,
+    core: Option<Rc<LoopCore>>,
+    /// Set while there is an exception that nobody has looked at.
+    unseen: Cell<bool>,
+}
+
+impl<T> FutureState<T> {
+    pub(crate) fn pending(core: Rc<LoopCore>) -> Self {
+        Self::with(Status::Pending, Slot::Pending, Some(core))
+    }
+
+    /// The state of a future that failed before it began. It is not reported: the caller holds it.
+    pub(crate) fn failed(error: Error, core: Option<Rc<LoopCore>>) -> Self {
+        Self::with(Status::Failed, Slot::Failed(error), core)
+    }
+
+    fn with(status: Status, slot: Slot<T>, core: Option<Rc<LoopCore>>) -> Self {
+        Self {
+            status: Cell::new(status),
+            slot: RefCell::new(slot),
+            callbacks: RefCell::default(),
+            next_callback: Cell::new(0),
+            core,
+            unseen: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn core(&self) -> Option<&Rc<LoopCore>> {
+        self.core.as_ref()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.status.get() != Status::Pending
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.status.get() == Status::Cancelled
+    }
+
+    pub(crate) fn failure(&self) -> Option<Error> {
+        match self.status.get() {
+            Status::Pending | Status::Finished => None,
+            Status::Failed | Status::Cancelled => match &*self.slot.borrow() {
+                Slot::Failed(error) => Some(error.clone()),
+                Slot::Cancelled(message) => Some(cancelled_error(message.clone())),
+                _ => None,
+            },
+        }
+    }
+
+    pub(crate) fn retrieve(&self) -> Option<Error> {
+        self.unseen.set(false);
+        self.failure()
+    }
+
+    /// Takes out everything that was to be told when it is done, to be dropped.
+    pub(crate) fn forget_callbacks(&self) -> impl Sized + use<T> {
+        self.callbacks.take()
+    }
+
+    pub(crate) fn add_waiter(&self, waiter: Rc<dyn Runnable>) {
+        match &self.core {
+            _ if !self.is_done() => self.callbacks.borrow_mut().push(Callback::Waiter(waiter)),
+            Some(core) => core.push(waiter),
+            None => {}
+        }
+    }
+
+    pub(crate) fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
+        let mut callbacks = self.callbacks.borrow_mut();
+        let is_it =
+            |callback: &Callback<T>| matches!(callback, Callback::Waiter(other) if Rc::ptr_eq(other, waiter));
+        let found = callbacks.iter().position(is_it);
+        let removed = found.map(|index| callbacks.remove(index));
+        drop(callbacks);
+        drop(removed);
+    }
+
+    pub(crate) fn fmt_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.status.get() {
+            Status::Pending => "pending",
+            Status::Finished | Status::Failed => "finished",
+            Status::Cancelled => "cancelled",
+        })
+    }
+
+    /// The end of the `Debug` output: the exception, then the callbacks.
+    pub(crate) fn fmt_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Status::Failed, Some(error)) = (self.status.get(), self.failure()) {
+            f.write_str(" exception=")?;
+            error.fmt_repr(f)?;
+        }
+        let names: Vec<String> = self.callbacks.borrow().iter().map(Callback::name).collect();
+        match &*names {
+            [] => Ok(()),
+            [first, more @ .., last] if !more.is_empty() => {
+                write!(f, " cb=[{first}, <{} more>, {last}]", more.len())
+            }
+            few => write!(f, " cb=[{}]", few.join(", ")),
+        }
+    }
+}
+
+impl<T> FutureState<T> {
+    /// Tells the exception handler of an exception that nobody looked at.
+    pub(crate) fn report_unseen(&self, message: &str, head: &str) {
+        struct Tail<'a, T>(&'a str, &'a FutureState<T>);
+        impl<T> fmt::Display for Tail<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)?;
+                self.1.fmt_tail(f)?;
+                f.write_str(">")
+            }
+        }
+        let context = ExceptionContext {
+            message: message.to_owned(),
+            exception: self.retrieve(),
+            future: Some(Tail(head, self).to_string()),
+            handle: None,
+        };
+        match &self.core {
+            Some(core) => core.call_exception_handler(&context),
+            None => default_exception_handler(&context),
+        }
+    }
+
+    pub(crate) fn has_unseen(&self) -> bool {
+        self.unseen.get()
+    }
+}
+
+impl<T: 'static> Future<T> {
+    pub(crate) fn settle_value(&self, value: T) -> Result<()> {
+        self.settle(Status::Finished, Slot::Value(value))
+    }
+
+    pub(crate) fn settle_failed(&self, error: Error) -> Result<()> {
+        self.settle(Status::Failed, Slot::Failed(error))?;
+        self.state().unseen.set(true);
+        Ok(())
+    }
+
+    /// Cancels it as a future is cancelled: at once. False if it was done.
+    pub(crate) fn settle_cancelled(&self, message: Option<String>) -> bool {
+        self.settle(Status::Cancelled, Slot::Cancelled(message)).is_ok()
+    }
+
+    fn settle(&self, status: Status, slot: Slot<T>) -> Result<()> {
+        let state = self.state();
+        if state.is_done() {
+            return Err(InvalidState::new("invalid state").into());
+        }
+        let _ = state.slot.replace(slot);
+        state.status.set(status);
+        let callbacks = state.callbacks.take();
+        for callback in callbacks {
+            self.schedule(callback);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn cancelled_error(message: Option<String>) -> Error {
+    Error::new(message.map_or_else(Cancelled::new, Cancelled::with_message))
+}
