@@ -5,7 +5,7 @@
 use std::fmt::{self, Debug};
 
 use crate::async_iter::AsyncGenerator;
-use crate::error::{Error, Result, RuntimeError};
+use crate::error::{Error, Result, RuntimeError, StopAsyncIteration, StopIteration};
 use crate::generator::Yielder;
 
 /// Something that is entered before a block and left after it, and may suspend in both; Python's `__aenter__` and
@@ -194,11 +194,16 @@ where
                 drop(value);
                 Err(RuntimeError::new("generator didn't stop after athrow()").into())
             }
-            // The very error that went in has passed through: it goes on as if there were no generator.
-            Err(raised) if raised.same(error) || raised.cause().is_some_and(|cause| cause.same(error)) => {
-                Ok(false)
+            // The very error that went in has passed through: it goes on as if there were no generator. One that ends
+            // an iteration comes out wrapped, since it may not pass a generator's body.
+            Err(raised) => {
+                let is_stop = error.is::<StopIteration>() || error.is::<StopAsyncIteration>();
+                let wrapped = is_stop && raised.cause().is_some_and(|cause| cause.same(error));
+                match raised.same(error) || wrapped {
+                    true => Ok(false),
+                    false => Err(raised),
+                }
             }
-            Err(raised) => Err(raised),
         }
     }
 }

@@ -3,6 +3,7 @@ import random
 
 MESSAGES = [None, None, None, "m1", "m2"]
 DELAYS = [0, 0, 1, 1, 2, 3, 0.5]
+DEEPEST = 9     # how deep bodies are nested; a parser of JSON does not go down for ever
 KINDS = ["any", "error", "cancelled", "timeout", "boom", "group"]
 # Steps that may wait for long; most stand under a limit.
 PATIENT = {"await", "shield", "gather", "wait", "completed", "acquire", "cwait", "cwaitfor", "evwait", "meet", "put",
@@ -57,7 +58,7 @@ class Generator:
         longest = [9, 8, 6, 4, 3, 2][min(depth, 5)]
         steps = []
         for _ in range(max(least, r.randint(0 if depth > 1 else 1, longest))):
-            if self.left <= 0:
+            if self.left <= 0 or depth > DEEPEST:
                 break
             step = self.step(own, held, depth, sync)
             if step:

@@ -446,7 +446,7 @@ impl<T: Clone> Awaitable for Recv<'_, T> {
         loop {
             match self.receiver.try_recv() {
                 Ok(message) => return Ok(message),
-                Err(TryRecvError::Empty) => self.receiver.shared.waiters.wait().0?,
+                Err(TryRecvError::Empty) => self.receiver.shared.waiters.wait()?,
                 Err(TryRecvError::Closed) => return Err(RecvError::Closed.into()),
                 Err(TryRecvError::Lagged(lost)) => return Err(RecvError::Lagged(lost).into()),
             }

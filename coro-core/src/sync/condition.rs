@@ -257,7 +257,7 @@ impl<'a, T: ?Sized> ConditionGuard<'a, T> {
     fn wait_once(&mut self) -> Result<()> {
         let condition = self.condition;
         drop(self.guard.take());
-        let waited = condition.waiters.wait().0;
+        let waited = condition.waiters.wait();
         // Whatever came, the lock is taken again; of several cancellations the last is raised.
         let mut cancelled = None;
         let locked = loop {

@@ -136,7 +136,7 @@ impl Awaitable for EventWait<'_> {
     fn co_await(self) -> Result<()> {
         match self.event.is_set() {
             true => Ok(()),
-            false => self.event.waiters.wait().0,
+            false => self.event.waiters.wait(),
         }
     }
 }

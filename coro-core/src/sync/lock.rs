@@ -177,7 +177,7 @@ impl<'a, T: ?Sized> Awaitable for Locking<'a, T> {
         if let Some(guard) = lock.try_lock() {
             return Ok(guard);
         }
-        if let Err(error) = lock.waiters.wait().0 {
+        if let Err(error) = lock.waiters.wait() {
             if !lock.locked.get() {
                 lock.wake_first();
             }

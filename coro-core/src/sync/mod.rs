@@ -46,11 +46,9 @@ impl<K> Default for Waiters<K> {
 }
 
 impl Waiters {
-    /// Waits to be woken. `woken` tells, after an error, whether the wake-up came all the same.
-    fn wait(&self) -> (Result<()>, bool) {
-        let mut woken = false;
-        let result = self.wait_as((), |()| woken = true);
-        (result, woken)
+    /// Waits to be woken; a wake-up that comes while the wait fails is for nobody else.
+    fn wait(&self) -> Result<()> {
+        self.wait_as((), drop)
     }
 }
 

@@ -198,7 +198,7 @@ impl<T> Awaitable for Closed<'_, T> {
     fn co_await(self) -> Result<()> {
         match self.sender.is_closed() {
             true => Ok(()),
-            false => self.sender.shared.senders.wait().0,
+            false => self.sender.shared.senders.wait(),
         }
     }
 }
@@ -273,7 +273,7 @@ impl<T> Awaitable for &Receiver<T> {
     fn co_await(self) -> Result<T> {
         let shared = &self.shared;
         if shared.sending.get() == Sending::NotYet && !shared.closed.get() {
-            shared.receivers.wait().0?;
+            shared.receivers.wait()?;
         }
         match (shared.value.take(), shared.sending.get()) {
             (Some(value), _) => Ok(value),

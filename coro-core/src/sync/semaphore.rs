@@ -146,10 +146,7 @@ impl<'a> Awaitable for Acquire<'a> {
             semaphore.value.set(semaphore.value.get() - 1);
             return Ok(Permit { semaphore });
         }
-        let (result, woken) = semaphore.waiters.wait();
-        if result.is_err() && woken {
-            semaphore.value.set(semaphore.value.get() + 1);
-        }
+        let result = semaphore.waiters.wait_as((), |()| semaphore.release());
         // Those who came meanwhile had to queue up, even where there was a permit.
         while semaphore.value.get() > 0 && semaphore.wake_next() {}
         result.map(|()| Permit { semaphore })

@@ -362,7 +362,7 @@ impl<T> Awaitable for Closed<'_, T> {
 
     fn co_await(self) -> Result<()> {
         while !self.sender.is_closed() {
-            self.sender.shared.sending.wait().0?;
+            self.sender.shared.sending.wait()?;
         }
         Ok(())
     }
@@ -588,7 +588,7 @@ impl<T> Awaitable for Changed<'_, T> {
             if shared.senders.get() == 0 {
                 return Err(RecvError.into());
             }
-            shared.watching.wait().0?;
+            shared.watching.wait()?;
         }
         seen.set(shared.version.get());
         Ok(())
