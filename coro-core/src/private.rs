@@ -194,11 +194,9 @@ pub type Entered<M> = (<M as AsyncContextManager>::Value, Exit<M>);
 pub fn exit<M, R>(manager: &mut InFrame<M>, exit: Exit<M>, result: BodyResult<R>) -> Result<Flow<R>> {
     match result.0 {
         Ok(Ok(flow)) => exit(manager, None).map(|_| flow),
-        Ok(Err(error)) => match exit(manager, Some(&error)) {
-            Ok(true) => Ok(Flow::Through),
-            Ok(false) => Err(error),
-            Err(raised) if raised.same(&error) => Err(error),
-            Err(raised) => Err(raised.or_cause(error)),
+        Ok(Err(error)) => match exit(manager, Some(&error))? {
+            true => Ok(Flow::Through),
+            false => Err(error),
         },
         Err(payload) => {
             unwind::pass_on(&*payload);

@@ -126,7 +126,11 @@ impl Group {
 
     fn adopt(self: &Rc<Self>, task: &AnyTask) {
         if task.done() {
-            return self.child_done(task); // an eager one
+            // An eager one; or one that was refused, which has no loop, and whose error is its creator's to see.
+            if task.get_loop().is_some() {
+                self.child_done(task);
+            }
+            return;
         }
         self.tasks.borrow_mut().insert(task.number(), task.clone());
         let done = ChildDone { group: Rc::clone(self), task: task.clone() };
@@ -317,12 +321,8 @@ impl TaskGroup {
         A: Awaitable + 'static,
         A::Output: 'static,
     {
-        let core = self.inner.check_accepts();
-        let accepted = core.is_ok();
-        let task = builder.create_on(core, awaitable);
-        if accepted {
-            self.inner.adopt(&task.any_task());
-        }
+        let task = builder.create_on(self.inner.check_accepts(), awaitable);
+        self.inner.adopt(&task.any_task());
         task
     }
 }

@@ -185,7 +185,6 @@ impl<'s> Scope<'s, '_> {
     {
         let slot = Rc::new(Cell::new(None));
         let core = self.group.inner.check_accepts();
-        let accepted = core.is_ok();
         self.open.lend(true);
         let open = Rc::clone(&self.open);
         let on_gone = Some(Box::new(move || open.lend(false)) as Box<dyn FnOnce()>);
@@ -193,9 +192,7 @@ impl<'s> Scope<'s, '_> {
         // `AbortWithBorrowers` ends the process otherwise. A leaked child keeps this stack lent, hence leaked too.
         let task =
             unsafe { spawn_borrowed(builder, core, awaitable, Rc::clone(&slot), &self.borrowers, on_gone) };
-        if accepted {
-            self.group.inner.adopt(&task.any_task());
-        }
+        self.group.inner.adopt(&task.any_task());
         ScopedTask { task, slot, scope: PhantomData }
     }
 
