@@ -129,7 +129,7 @@ fn generator_items() -> f64 {
         Ok(())
     });
     per_operation(1_000_000, || {
-        while let Some(item) = numbers.next() {
+        for item in numbers.by_ref() {
             black_box(item.ok());
         }
     })
