@@ -333,7 +333,7 @@ fn an_iterator_given_to_gather_may_suspend_and_make_tasks() {
 }
 
 #[test]
-fn an_iterator_given_to_gather_that_panics_leaves_what_it_gave_before_running() {
+fn what_an_iterator_gave_to_gather_before_it_panicked_does_not_run() {
     quiet_panics();
     let log = Log::new();
     run(|| {
@@ -346,11 +346,13 @@ fn an_iterator_given_to_gather_that_panics_leaves_what_it_gave_before_running() 
                 Ok(())
             })
         });
-        assert!(catch_unwind(AssertUnwindSafe(|| gather(numbers))).is_err());
+        let (caught, reports) = reported(|| catch_unwind(AssertUnwindSafe(|| gather(numbers))).is_err());
+        assert!(caught);
+        assert_eq!(reports.len(), 2, "coroutines that were never awaited: {reports:?}");
         sleep(secs(1)).co_await()
     })
     .unwrap();
-    assert_eq!(log.take(), ["0", "1"]);
+    assert_eq!(log.take(), [""; 0]);
 }
 
 #[test]
@@ -672,6 +674,46 @@ fn a_comparison_in_a_priority_queue_that_suspends_or_uses_the_queue_gets_an_erro
         }
         assert_eq!(order, [1, 2, 3]);
         assert!(refused.get() > 0);
+        assert_eq!(beside.co_await()?, 45);
+        Ok(())
+    })
+    .unwrap();
+}
+
+impl std::fmt::Debug for OnCompare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Calls a closure when it is printed.
+struct OnPrint(Box<dyn Fn()>);
+
+impl std::fmt::Debug for OnPrint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (self.0)();
+        f.write_str("printed")
+    }
+}
+
+#[test]
+fn an_item_that_suspends_or_uses_its_queue_when_it_is_printed_gets_an_error() {
+    run(|| {
+        let beside = innocent();
+        let queue: Rc<coro_core::Queue<OnPrint>> = Rc::new(coro_core::Queue::unbounded());
+        let own = Rc::downgrade(&queue);
+        queue.put_nowait(OnPrint(Box::new(move || {
+            let queue = own.upgrade().unwrap();
+            let refused = [
+                sleep(secs(1)).co_await().is_err(),
+                queue.get_nowait().is_err(),
+                queue.put_nowait(OnPrint(Box::new(|| {}))).is_err(),
+                queue.get().co_await().is_err(),
+            ];
+            assert_eq!(refused, [true; 4]);
+            queue.shutdown(true); // drops nothing while the items are in use
+        })))?;
+        assert_eq!(format!("{queue:?}"), "<Queue maxsize=0 _queue=[printed] tasks=1 shutdown>");
         assert_eq!(beside.co_await()?, 45);
         Ok(())
     })

@@ -731,3 +731,14 @@ fn destructors_of_the_user_may_use_the_same_lock_or_cell() {
     })
     .unwrap();
 }
+
+#[coro_core::test]
+async fn a_permit_dropped_after_an_extra_release_does_not_pass_the_bound() -> Result<()> {
+    let one = coro_core::BoundedSemaphore::new(1);
+    let permit = one.acquire().await;
+    one.release()?;
+    drop(permit); // reported, since a destructor cannot raise
+    let _held = one.acquire().await;
+    assert!(one.locked());
+    Ok(())
+}

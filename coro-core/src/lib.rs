@@ -38,6 +38,7 @@
 //! | `contextlib.AsyncExitStack`, `aclosing` | [`AsyncExitStack`], [`aclosing`] |
 //! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
+//! | `concurrent.futures.Executor` | [`Executor`] |
 //! | generators, `send`, `throw`, `close` | [`Generator`], [`SharedGenerator`] |
 //! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`], [`SharedCoroutine`] |
 //! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`] |
@@ -53,6 +54,8 @@
 //! | `RwLock`, `Notify`, `OnceCell` | [`RwLock`], [`Notify`], [`OnceCell`] |
 //! | `watch`, `broadcast`, `oneshot` | [`watch`], [`broadcast`], [`oneshot`] |
 //! | `CapacityLimiter` | [`CapacityLimiter`] |
+//! | `CancelScope`, `move_on_after`, `fail_after` | [`CancelScope`], [`move_on_after`], [`fail_after`] |
+//! | `nursery.start()` | [`TaskGroup::start`], [`Scope::start`] |
 
 extern crate self as coro_core;
 
@@ -62,9 +65,10 @@ extern crate self as coro_core;
 pub mod __private;
 mod async_context;
 mod async_iter;
+mod cancel_scope;
 mod clock;
 mod combinators;
-mod compat;
+pub mod compat;
 mod context;
 mod coroutine;
 mod definition;
@@ -93,6 +97,7 @@ mod waker;
 
 pub use async_context::{AsyncContextManager, ContextManager, context_manager};
 pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
+pub use cancel_scope::{CancelScope, fail_after, fail_at, move_on_after, move_on_at};
 pub use combinators::{
     AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep,
     Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, millis, race, secs,
@@ -112,7 +117,7 @@ pub use error::{
     TypeError, ValueError,
 };
 pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
-pub use events::{AnyFuture, EventLoop, ExceptionContext, Handle, TimerHandle, get_running_loop};
+pub use events::{AnyFuture, EventLoop, ExceptionContext, Executor, Handle, TimerHandle, get_running_loop};
 pub use exit_stack::{AsyncExitStack, aclosing};
 pub use fiber::{Awaited, Sent};
 pub use future::{CallbackId, Future, OnceFuture};
@@ -133,7 +138,7 @@ pub use task::{
     AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task,
     ensure_future,
 };
-pub use task_group::{Scope, ScopedTask, TaskGroup};
+pub use task_group::{Scope, ScopedTask, Started, Starting, TaskGroup};
 pub use thread::{ToThread, to_thread};
 
 /// What most programs need: `use coro_core::prelude::*;`.

@@ -12,7 +12,7 @@ pub use crate::reflect::{IsAsyncGenerator, IsAwaitable, IsCoroutine, IsFuture, I
 use crate::async_context::{AsyncContextManager, ContextManager};
 use crate::async_iter::{AsyncGenerator, AsyncIterator};
 use crate::coroutine::{Awaitable, Coroutine};
-use crate::error::{Error, KeyboardInterrupt, Panicked, Result};
+use crate::error::{Error, KeyboardInterrupt, Panicked, Result, ValueError};
 use crate::generator::{Generator, Yielder};
 use crate::runner::RunBuilder;
 use crate::unwind;
@@ -270,19 +270,31 @@ pub struct TestOptions {
     pub real_clock: bool,
     pub debug: bool,
     pub seed: Option<u64>,
+    /// The test is about the order in which tasks run: no seed but its own.
+    pub ordered: bool,
     pub stack_size: Option<usize>,
+}
+
+/// The seed of the tests that name none. Nothing else reads it.
+const SEED: &str = "CORO_TEST_SEED";
+
+fn seed_from_outside() -> Result<Option<u64>> {
+    let Some(said) = std::env::var_os(SEED) else { return Ok(None) };
+    let seed = said.to_str().and_then(|said| said.parse().ok());
+    seed.map(Some).ok_or_else(|| ValueError::new(format!("{SEED} is no seed: {}", said.display())).into())
 }
 
 /// Runs a test, under the virtual clock unless it asks for the real one.
 ///
 /// # Errors
-/// What the test raises.
+/// What the test raises; [`ValueError`] if `CORO_TEST_SEED` is no number.
 pub fn test<A: Awaitable>(options: TestOptions, awaitable: A) -> Result<()> {
     let mut builder = RunBuilder::new().debug(options.debug).handle_interrupts(false);
     if !options.real_clock {
         builder = builder.virtual_clock();
     }
-    if let Some(seed) = options.seed {
+    let outside = if options.seed.is_none() && !options.ordered { seed_from_outside()? } else { None };
+    if let Some(seed) = options.seed.or(outside) {
         builder = builder.seed(seed);
     }
     if let Some(bytes) = options.stack_size {

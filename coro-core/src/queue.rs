@@ -2,8 +2,8 @@
 //!
 //! The steps are CPython's: who waits is woken one for each item, and looks again when it runs.
 //!
-//! Items are the user's: they are dropped, and compared, where nothing of the queue is borrowed but its storage, and
-//! where nothing can suspend. A comparison that uses its own queue gets an error.
+//! Items are the user's: they are dropped, compared and printed where nothing of the queue is borrowed but its storage,
+//! and compared and printed where nothing can suspend. A comparison that uses its own queue gets an error.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -36,6 +36,11 @@ pub trait Storage<T>: Default {
     fn pop(&mut self) -> Option<T>;
     #[doc(hidden)]
     fn count(&self) -> usize;
+    /// All of them, as they lie.
+    #[doc(hidden)]
+    fn iter<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a;
 }
 
 /// First in, first out: the storage of a [`Queue`].
@@ -104,6 +109,13 @@ impl<T> Storage<T> for Fifo<T> {
     fn count(&self) -> usize {
         self.0.len()
     }
+
+    fn iter<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.0.iter()
+    }
 }
 
 impl<T> Storage<T> for Lifo<T> {
@@ -117,6 +129,13 @@ impl<T> Storage<T> for Lifo<T> {
 
     fn count(&self) -> usize {
         self.0.len()
+    }
+
+    fn iter<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.0.iter()
     }
 }
 
@@ -132,6 +151,13 @@ impl<T: Ord> Storage<T> for Priority<T> {
     fn count(&self) -> usize {
         self.0.len()
     }
+
+    fn iter<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.0.iter().map(|Reverse(item)| item)
+    }
 }
 
 /// What the three kinds of queues have in common: all but how they are made and which item comes next.
@@ -140,6 +166,7 @@ impl<T: Ord> Storage<T> for Priority<T> {
 /// # use coro_core::prelude::*;
 /// let queue = coro_core::Queue::unbounded();
 /// queue.put_nowait("egg")?; // a method of `BaseQueue`
+/// assert_eq!(format!("{queue:?}"), "<Queue maxsize=0 _queue=[\"egg\"] tasks=1>");
 /// assert_eq!((queue.qsize(), queue.get_nowait()?), (1, "egg"));
 /// # Ok::<(), Error>(())
 /// ```
@@ -193,7 +220,7 @@ macro_rules! kinds {
             }
         }
 
-        impl<T $(: $bound)?> Debug for $name<T> {
+        impl<T: Debug $(+ $bound)?> Debug for $name<T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt_as(stringify!($name), f)
             }
@@ -269,21 +296,34 @@ impl Waiting {
 
     /// Waits to be woken. After an error, `pass_on` says whether a wake-up that came too is for the next.
     fn wait(&self, pass_on: impl FnOnce() -> bool) -> Result<()> {
-        let future = Future::on(running_core()?);
-        self.0.borrow_mut().push_back(future.clone());
-        let result = future.wait_done();
-        if result.is_err() {
-            future.cancel();
-            let mut queue = self.0.borrow_mut();
-            if let Some(index) = queue.iter().position(|other| other.same(&future)) {
-                queue.remove(index);
-            }
-            drop(queue);
-            if pass_on() && !future.cancelled() {
-                self.wake_next();
+        /// Takes the entry out, also when a panic passes.
+        struct Leave<'a, P: FnOnce() -> bool> {
+            waiting: &'a Waiting,
+            future: &'a Future<()>,
+            pass_on: Option<P>,
+        }
+        impl<P: FnOnce() -> bool> Drop for Leave<'_, P> {
+            fn drop(&mut self) {
+                let Some(pass_on) = self.pass_on.take() else { return };
+                self.future.cancel();
+                let mut queue = self.waiting.0.borrow_mut();
+                if let Some(index) = queue.iter().position(|other| other.same(self.future)) {
+                    queue.remove(index);
+                }
+                drop(queue);
+                if pass_on() && !self.future.cancelled() {
+                    self.waiting.wake_next();
+                }
             }
         }
-        result
+        let future = Future::on(running_core()?);
+        self.0.borrow_mut().push_back(future.clone());
+        let mut leave = Leave { waiting: self, future: &future, pass_on: Some(pass_on) };
+        future.wait_done()?;
+        // A driver by hand may go on after it has cancelled what was waited for.
+        future.result()?;
+        leave.pass_on = None;
+        Ok(())
     }
 }
 
@@ -346,7 +386,9 @@ impl<T, S: Storage<T>> BaseQueue<T, S> {
     /// Calls `f` with the storage. A comparison of an item that comes back here finds it in use.
     fn with_items<R>(&self, f: impl FnOnce(&mut S) -> R) -> Result<R> {
         let Ok(mut items) = self.items.try_borrow_mut() else {
-            return Err(RuntimeError::new("a queue cannot be used in a comparison of its own items").into());
+            return Err(
+                RuntimeError::new("a queue cannot be used where its items are compared or printed").into()
+            );
         };
         // A comparison may panic, with the item in or out: what is there is counted in any case.
         let result = catch_unwind(AssertUnwindSafe(|| f(&mut items)));
@@ -575,9 +617,14 @@ impl<T, S: Storage<T>> Awaitable for Get<'_, T, S> {
     }
 }
 
-impl<T, S: Storage<T>> BaseQueue<T, S> {
+impl<T: Debug, S: Storage<T>> BaseQueue<T, S> {
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{name} maxsize={}", self.bound.unwrap_or(0))?;
+        // In a comparison of its own items nothing can be told of them.
+        if let Some(items) = self.items.try_borrow().ok().filter(|items| items.count() > 0) {
+            f.write_str(" _queue=")?;
+            barrier("in the Debug of an item of a queue", || f.debug_list().entries(items.iter()).finish())?;
+        }
         for (name, waiting) in [("_getters", &self.getters), ("_putters", &self.putters)] {
             match waiting.0.borrow().len() {
                 0 => {}
@@ -592,7 +639,7 @@ impl<T, S: Storage<T>> BaseQueue<T, S> {
     }
 }
 
-impl<T, S: Storage<T>> Debug for BaseQueue<T, S> {
+impl<T: Debug, S: Storage<T>> Debug for BaseQueue<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_as("Queue", f)
     }

@@ -18,6 +18,7 @@ use crate::fiber::Open;
 use crate::report;
 use crate::signal;
 use crate::task::{Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
+use crate::thread::warn_of_jobs;
 
 /// How long `run` waits for jobs in threads at its end, as CPython does.
 const THREAD_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
@@ -587,23 +588,18 @@ fn cancel_all(core: &Rc<LoopCore>) -> Result<()> {
     Ok(())
 }
 
-/// Waits for jobs in threads, for as long as CPython does.
+/// Waits for jobs in threads, for as long as CPython does; as `shutdown_default_executor`, without a task.
 fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
+    core.executor_shut.set(true);
     if core.jobs.get() == 0 {
         return Ok(());
     }
-    core.stop_without_jobs.set(true);
-    core.push_timer(
-        core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT),
-        Rc::new(StopWithMain(Rc::clone(core))),
-    );
+    let stop = Rc::new(StopWithMain(Rc::clone(core)));
+    core.jobs_waiters.borrow_mut().push(Rc::clone(&stop) as Rc<dyn Runnable>);
+    core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), stop);
     let result = run_loop(core);
-    core.stop_without_jobs.set(false);
     if core.jobs.get() > 0 {
-        let seconds = THREAD_JOIN_TIMEOUT.as_secs();
-        report::warning(format_args!(
-            "The executor did not finish joining its threads within {seconds} seconds."
-        ));
+        warn_of_jobs(THREAD_JOIN_TIMEOUT);
     }
     result
 }

@@ -1,21 +1,26 @@
 //! Blocking work in threads, beside the loop.
 //!
-//! Floor: the library. The threads are those of the `blocking` crate: made on demand, many at most, gone when idle.
+//! Floor: the library. The threads are those of the loop's [`Executor`](crate::Executor), or of the `blocking` crate: made
+//! on demand, many at most, gone when idle.
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::context::Context;
-use crate::coroutine::{Awaitable, Origins};
-use crate::definition::Origin;
-use crate::error::{Error, Panicked, Result};
-use crate::events::{EventLoop, LoopCore, running_core};
+use crate::coroutine::{Awaitable, Coroutine, Origins};
+use crate::definition::{Definition, Origin};
+use crate::error::{Error, Panicked, Result, RuntimeError};
+use crate::events::{EventLoop, LoopCore, Runnable, running_core};
 use crate::future::{Future, OnceFuture};
+use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
 /// What [`to_thread`] returns.
@@ -36,7 +41,8 @@ pub struct ToThread<F> {
 /// It sees the values of the task's context variables. A panic in it is an error here.
 ///
 /// # Errors
-/// When awaited: [`Panicked`](crate::Panicked); `RuntimeError` without a running loop.
+/// When awaited: [`Panicked`]; [`RuntimeError`] without a running loop, and after
+/// [`EventLoop::shutdown_default_executor`].
 ///
 /// # Cancellation
 /// Only the waiting is cancelled: a function that runs cannot be stopped, and its result is lost. The loop waits
@@ -90,11 +96,12 @@ where
 impl EventLoop {
     /// Starts `job` in a thread and gives the future of its result; `loop.run_in_executor(None, job)`.
     ///
-    /// Unlike [`to_thread`], it does not carry context variables over.
+    /// Unlike [`to_thread`], it does not carry context variables over: a job begins without any.
     ///
     /// # Errors
-    /// When awaited: [`Panicked`](crate::Panicked) if `job` panics; [`RuntimeError`](crate::RuntimeError) on
-    /// a closed loop.
+    /// When awaited: [`Panicked`] if `job` panics; [`RuntimeError`] on a closed loop, "Executor shutdown has been
+    /// called" after [`shutdown_default_executor`](Self::shutdown_default_executor), and if the
+    /// [`Executor`](crate::Executor) drops the job.
     ///
     /// # Cancellation
     /// Only the waiting is cancelled: a job that runs cannot be stopped, and its result is lost.
@@ -114,10 +121,90 @@ impl EventLoop {
         T: Send + 'static,
     {
         match self.core.check_open() {
-            Ok(()) => start(&self.core, job),
+            // Threads are used again and again: what a job sets is not seen by the next one.
+            Ok(()) => start(&self.core, move || Context::new().run(job)),
             Err(error) => OnceFuture(Future::failed(error)),
         }
     }
+
+    /// Takes no more jobs, and waits for those that run; `loop.shutdown_default_executor(timeout)`. The end of
+    /// [`run`](crate::run) does so with a limit of five minutes.
+    ///
+    /// The executor that was set, if any, is dropped then. After `timeout` the jobs are left alone, with a warning.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] where nothing can wait: outside of this loop's tasks.
+    ///
+    /// # Cancellation
+    /// Only the waiting ends: no jobs are taken any more.
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// coro_core::run(coroutine(|| {
+    ///     let event_loop = get_running_loop()?;
+    ///     let six = event_loop.run_in_executor(|| 2 * 3);
+    ///     event_loop.shutdown_default_executor(None).co_await()?;
+    ///     assert_eq!(six.co_await()?, 6);
+    ///     let late = event_loop.run_in_executor(|| 7).co_await();
+    ///     assert_eq!(late.unwrap_err().to_string(), "Executor shutdown has been called");
+    ///     Ok(())
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn shutdown_default_executor(
+        &self,
+        timeout: Option<Duration>,
+    ) -> Coroutine<impl FnOnce() -> Result<()> + use<>> {
+        static DEFINITION: Definition =
+            Definition::new("EventLoop::shutdown_default_executor", file!(), line!());
+        let event_loop = self.clone();
+        Coroutine::named(&DEFINITION, move || shut_down(&event_loop, timeout))
+    }
+}
+
+/// Settles a future with `true` when the last job has ended.
+struct JobsEnded(Future<bool>);
+
+impl Runnable for JobsEnded {
+    fn run(self: Rc<Self>) {
+        let _ = self.0.settle_value(true); // false already if it took too long
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("shutdown_default_executor()")
+    }
+}
+
+fn shut_down(event_loop: &EventLoop, timeout: Option<Duration>) -> Result<()> {
+    let core = &event_loop.core;
+    core.executor_shut.set(true);
+    if core.jobs.get() > 0 && !core.closed.get() {
+        let ended = Future::on(Rc::clone(core));
+        core.jobs_waiters.borrow_mut().push(Rc::new(JobsEnded(ended.clone())));
+        let timer = timeout.map(|timeout| {
+            let ended = ended.clone();
+            event_loop.call_later(timeout, move || {
+                let _ = ended.settle_value(false); // true already if the jobs ended just now
+            })
+        });
+        let result = (&ended).co_await();
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        if !result? {
+            warn_of_jobs(timeout.unwrap_or_default());
+        }
+    }
+    let executor = core.executor.take();
+    drop(executor);
+    Ok(())
+}
+
+pub(crate) fn warn_of_jobs(timeout: Duration) {
+    let seconds = timeout.as_secs_f64();
+    report::warning(format_args!(
+        "The executor did not finish joining its threads within {seconds} seconds."
+    ));
 }
 
 type Finished<T> = Arc<Mutex<Option<Result<T, Box<dyn Any + Send>>>>>;
@@ -134,18 +221,26 @@ impl<T: 'static> Woken for Job<T> {
     fn wake(self: Rc<Self>) {
         let Some(slot) = self.slot.take() else { return };
         drop(slot);
-        let jobs = self.core.jobs.get() - 1;
-        self.core.jobs.set(jobs);
-        if jobs == 0 && self.core.stop_without_jobs.get() {
-            self.core.stopping.set(true);
-        }
+        self.core.note_job_ended();
         let finished = self.finished.lock().take();
         // A future that was cancelled meanwhile stays as it is.
         let _ = match finished {
             Some(Ok(value)) => self.future.settle_value(value),
             Some(Err(payload)) => self.future.settle_failed(Error::new(Panicked::new(payload))),
-            None => Ok(()),
+            None => {
+                let dropped = RuntimeError::new("the executor dropped the job without running it");
+                self.future.settle_failed(dropped.into())
+            }
         };
+    }
+}
+
+/// Wakes the loop when the job has run, and also if it is dropped instead.
+struct WakeAtEnd(Waker);
+
+impl Drop for WakeAtEnd {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
     }
 }
 
@@ -154,6 +249,10 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    if core.executor_shut.get() {
+        let shut = RuntimeError::new("Executor shutdown has been called");
+        return OnceFuture(Future::failed(shut.into()));
+    }
     let future = Future::on(Rc::clone(core));
     let finished: Finished<T> = Arc::default();
     let waiting = Rc::new(Job {
@@ -163,14 +262,18 @@ where
         slot: RefCell::default(),
     });
     let slot = WakeSlot::new(core, Rc::clone(&waiting) as Rc<dyn Woken>);
-    let waker = slot.waker().clone();
+    let waker = WakeAtEnd(slot.waker().clone());
     *waiting.slot.borrow_mut() = Some(slot);
     core.jobs.set(core.jobs.get() + 1);
     let run = move || {
         let result = catch_unwind(AssertUnwindSafe(job));
         *finished.lock() = Some(result);
-        waker.wake();
+        drop(waker);
     };
-    blocking::unblock(run).detach();
+    let executor = core.executor.borrow().clone();
+    match executor {
+        Some(executor) => executor.execute(Box::new(run)),
+        None => blocking::unblock(run).detach(),
+    }
     OnceFuture(future)
 }

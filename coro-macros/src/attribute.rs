@@ -28,7 +28,7 @@ impl Entry {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Main => &["debug", "stack_size"],
-            Self::Test => &["real_clock", "debug", "seed", "stack_size"],
+            Self::Test => &["real_clock", "debug", "seed", "ordered", "stack_size"],
         }
     }
 }
@@ -219,5 +219,5 @@ fn option_fields(
 
 /// Whether an option is said by its name alone.
 fn is_switch(option: &str) -> bool {
-    matches!(option, "debug" | "real_clock")
+    matches!(option, "debug" | "ordered" | "real_clock")
 }

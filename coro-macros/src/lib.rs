@@ -163,8 +163,11 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes an `async fn` a test, which runs on an event loop of its own with a virtual clock.
 ///
 /// The body is written as under [`#[stackful]`](macro@stackful). Options: `real_clock`, `debug`, `seed = N` for the
-/// order in which tasks run, `stack_size = N`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as
-/// usual; under `#[should_panic]` an error counts as a panic.
+/// order in which tasks run, `ordered`, `stack_size = N`. Other attributes, such as `#[ignore]` and `#[should_panic]`,
+/// work as usual; under `#[should_panic]` an error counts as a panic.
+///
+/// The environment variable `CORO_TEST_SEED` gives the seed of the tests that name none. A test that is about the
+/// order itself says `ordered`: it always runs in the usual one.
 ///
 /// ```
 /// use coro_core::prelude::*;

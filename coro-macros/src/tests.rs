@@ -346,10 +346,13 @@ fn options_fill_their_struct() {
     };
     let out = test(quote!(seed = 3, real_clock), quote! { #[ignore] async fn f() {} });
     assert!(
-        out.contains("real_clock:true,debug:false,seed:::core::option::Option::Some(3),stack_size:::core"),
+        out.contains(
+            "real_clock:true,debug:false,seed:::core::option::Option::Some(3),ordered:false,stack_size"
+        ),
         "{out}"
     );
     assert!(out.contains("#[::core::prelude::v1::test]#[ignore]fnf()->::coro_core::Result<()>{"), "{out}");
+    assert!(test(quote!(ordered), quote! { async fn f() {} }).contains("ordered:true"));
     let out = test(quote!(sed = 3), quote! { async fn f() {} });
     assert!(out.contains("thereisnooption`sed`here"), "{out}");
     let out = test(TokenStream::new(), quote! { #[should_panic] async fn f() {} });

@@ -13,11 +13,12 @@ asyncio leaves open) are left out, and counted.  Exits with 1 if any disagreed.
     --python PATH     a CPython of 3.13 or later (default python3)
     --rust-bin PATH   the test `differential`, built (default: built by cargo first)
     --no-shrink       do not look for smaller programs
-    --record N        replace the corpus by N programs that agree: those of the corpus, the longest traces first kept
-                      small, see `record`
-    --add SEED ...    add the programs of these seeds to the corpus
+    --record N        write a new corpus of N programs that agree, chosen for what they do; regressions stay in it
+    --add FILE        add the programs of a file to the corpus as regressions, and compare those alone: lines
+                      {"seed": ..., "program": ...}, as they are printed for programs that disagree
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -28,7 +29,8 @@ import sys
 import tempfile
 import time
 
-from generate import generate
+sys.dont_write_bytecode = True  # no __pycache__ in the tree
+from generate import generate  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parents[1] / "tests" / "differential" / "corpus.jsonl"
@@ -173,7 +175,7 @@ def report(args, seed, program, outcome):
     if args.shrink:
         program, outcome = shrink(args, program, outcome)
     recorded, printed = outcome
-    print(json.dumps(program))
+    print(json.dumps({"seed": seed, "program": program}))
     at = difference(recorded, printed)
     for line in recorded[:at][-args.context:]:
         print(f"  {line}")
@@ -184,14 +186,43 @@ def report(args, seed, program, outcome):
     sys.stdout.flush()
 
 
-def entry(seed, program, trace):
-    return json.dumps({"seed": seed, "program": program, "trace": trace}, separators=(",", ":")) + "\n"
+def entry(seed, program, trace, **more):
+    return {"seed": seed, **more, "program": program, "trace": trace}
 
 
-def record(args, entries):
-    """Writes the programs that disagreed once, then those of small entries that exercise the most."""
-    CORPUS.write_text("".join(entries))
+def features(trace):
+    """What happens in a trace: each step with how it ended."""
+    found = set()
+    for line in trace:
+        _, who, text = line.split(" ", 2)
+        words = text.split(" ")
+        found.add((who[0], words[0], *(re.split(r"[(\[]", word)[0] for word in words[1:] if word.startswith("!"))))
+    return found
+
+
+def choose(entries, count):
+    """The shortest programs with something that few others do, then some of every length."""
+    entries.sort(key=lambda one: len(json.dumps(one)))
+    seen, chosen = collections.Counter(), []
+    for one in entries:
+        found = features(one["trace"])
+        if len(chosen) < count and any(seen[feature] < 3 for feature in found):
+            seen.update(found)
+            chosen.append(one)
+    left = [one for one in entries if one not in chosen]
+    # The longest tenth would be most of the file.
+    left = left[len(left) // 3:len(left) * 9 // 10]
+    missing = count - len(chosen)
+    return chosen + [left[len(left) * n // missing] for n in range(missing) if missing <= len(left)]
+
+
+def write_corpus(entries):
+    CORPUS.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in entries))
     print(f"{len(entries)} programs, {CORPUS.stat().st_size} bytes in {CORPUS}")
+
+
+def read_corpus():
+    return [json.loads(line) for line in CORPUS.read_text().splitlines()]
 
 
 def find_rust():
@@ -213,7 +244,7 @@ def main():
     parser.add_argument("--max-reports", type=int, default=10)
     parser.add_argument("--no-shrink", dest="shrink", action="store_false")
     parser.add_argument("--record", type=int, metavar="N")
-    parser.add_argument("--add", type=int, nargs="*", default=[], metavar="SEED")
+    parser.add_argument("--add", type=pathlib.Path, metavar="FILE")
     args = parser.parse_args()
     version = subprocess.run([args.python, "-c", "import sys; print(sys.version_info >= (3, 13))"],
                              capture_output=True, text=True).stdout.strip()
@@ -221,11 +252,17 @@ def main():
         parser.error(f"{args.python} is no CPython of 3.13 or later: name one with --python")
     args.rust_bin = args.rust_bin or find_rust()
     began = time.monotonic()
-    seeds = args.add or range(args.seed, args.seed + args.count)
+    if args.add:
+        named = [json.loads(line) for line in args.add.read_text().splitlines()]
+        programs_of = {one["seed"]: one["program"] for one in named}
+        seeds = list(programs_of)
+    else:
+        programs_of = None
+        seeds = range(args.seed, args.seed + args.count)
     batches = [seeds[start:start + BATCH] for start in range(0, len(seeds), BATCH)]
 
     def run(batch):
-        programs = [generate(seed) for seed in batch]
+        programs = [programs_of[seed] if programs_of else generate(seed) for seed in batch]
         return list(zip(batch, programs, compare(args, programs)))
 
     agreed, open_ones, wrong, entries = 0, 0, [], []
@@ -236,7 +273,9 @@ def main():
                     open_ones += 1
                 elif outcome[1] is None:
                     agreed += 1
-                    if args.add or args.record:
+                    if args.add:
+                        entries.append(entry(seed, program, outcome[0], regression=True))
+                    elif args.record:
                         entries.append(entry(seed, program, outcome[0]))
                 else:
                     wrong.append((seed, program, outcome))
@@ -247,10 +286,9 @@ def main():
     if wrong:
         print("seeds that disagree:", *[seed for seed, _, _ in wrong])
     if args.add:
-        record(args, CORPUS.read_text().splitlines(True) + entries)
+        write_corpus(entries + [one for one in read_corpus() if one["seed"] not in programs_of])
     elif args.record:
-        entries.sort(key=len)
-        record(args, entries[len(entries) // 4:][:args.record])
+        write_corpus([one for one in read_corpus() if one.get("regression")] + choose(entries, args.record))
     sys.exit(1 if wrong else 0)
 
 

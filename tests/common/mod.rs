@@ -138,7 +138,25 @@ pub fn quiet_panics() {
 
 /// Runs `main` under the virtual clock.
 pub fn run<T>(main: impl FnOnce() -> coro_core::Result<T>) -> coro_core::Result<T> {
-    coro_core::RunBuilder::new().virtual_clock().handle_interrupts(false).run(coro_core::coroutine(main))
+    run_with(false, main)
+}
+
+/// As [`run`], for a test of the order itself: no seed shuffles it.
+pub fn run_ordered<T>(main: impl FnOnce() -> coro_core::Result<T>) -> coro_core::Result<T> {
+    run_with(true, main)
+}
+
+fn run_with<T>(ordered: bool, main: impl FnOnce() -> coro_core::Result<T>) -> coro_core::Result<T> {
+    let options = coro_core::__private::TestOptions {
+        real_clock: false,
+        debug: false,
+        seed: None,
+        ordered,
+        stack_size: None,
+    };
+    let mut result = None;
+    let main = coro_core::coroutine(|| main().map(|value| result = Some(value)));
+    coro_core::__private::test(options, main).map(|()| result.expect("main has ended well"))
 }
 
 /// A loop on the virtual clock.

@@ -222,9 +222,12 @@ fn python(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
-/// The part of a representation that is in brackets; a queue's as a whole.
+/// The part of a representation that is in brackets; a queue's as a whole, but for its items.
 fn show_object(thing: &dyn Debug) -> String {
-    let text = format!("{thing:?}");
+    let mut text = format!("{thing:?}");
+    if let (Some(start), Some(end)) = (text.find(" _queue=["), text.find(']')) {
+        text.replace_range(start..=end, "");
+    }
     match (text.find('['), text.rfind(']')) {
         (Some(start), Some(end)) if !text.contains("maxsize") => text[start + 1..end].to_owned(),
         _ => text,
@@ -506,11 +509,10 @@ impl Program {
     fn attempt(&'static self, who: &'static str, held: Option<&Held<'_>>, args: Steps) -> Outcome {
         let [body, kind, handler, last] = args else { panic!("a try of four parts") };
         let mut outcome = self.steps(who, held, steps(body));
-        if let Err(error) = &outcome {
-            if !self.closing.get() && matches(text(kind), error) {
-                self.trace(who, format_args!("caught {}", show(error)));
-                outcome = self.steps(who, held, steps(handler));
-            }
+        let caught = |error: &&Error| !self.closing.get() && matches(text(kind), error);
+        if let Some(error) = outcome.as_ref().err().filter(caught) {
+            self.trace(who, format_args!("caught {}", show(error)));
+            outcome = self.steps(who, held, steps(handler));
         }
         if !self.closing.get() && !steps(last).is_empty() {
             self.trace(who, "finally");

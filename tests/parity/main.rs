@@ -20,6 +20,10 @@ macro_rules! scenarios {
         )*
 
         const PORTED: &[&str] = &[$(stringify!($name)),*];
+
+        /// The traces and the ports, in the order of `PORTED`.
+        const SCENARIOS: &[(&str, fn() -> coro_core::Result<()>)] =
+            &[$((include_str!(concat!(stringify!($name), ".trace")), $name::scenario)),*];
     };
 }
 
@@ -114,10 +118,13 @@ scenarios! {
     s071_shield_inner_ends
     s073_cancel_gather_child
     s075_cancel_next_lock_holder
+    s077_cancel_condition_wait
     s079_cancel_self
     s081_cancel_after_wakeup
     s083_cancel_turns_into_error
     s085_cancel_wait_caller
+    s087_cancel_put_waiter
+    s089_cancel_reacquiring_condition
     s091_timeout_nested
     s093_timeout_reschedule
     s095_timeout_body_swallows
@@ -139,15 +146,23 @@ scenarios! {
     s141_wait_first_exception
     s143_wait_wrong_arguments
     s145_wait_two_waiters
+    s151_as_completed_errors
+    s153_as_completed_late_reader
     s161_future_callbacks_on_cancel
     s165_future_repr
     s167_callback_removal_too_late
     s169_ensure_future_kinds
     s171_lock_errors
     s173_event_set_then_clear
+    s175_condition_wait_for
     s177_semaphore_counts
     s179_semaphore_release_many
+    s181_barrier_abort
     s183_event_cancelled_waiter
+    s191_lifo_queue
+    s193_queue_maxsize
+    s195_queue_getters_fifo
+    s197_queue_get_timeout
     s201_agen_athrow
     s207_agen_stop_async_iteration
     s209_agen_cancel_outside
@@ -155,6 +170,7 @@ scenarios! {
     s213_async_for_forms
     s221_acm_enter_fails
     s223_asynccontextmanager_decorator
+    s225_exit_stack_pop_all
     s227_acm_several
     s231_context_callbacks
     s233_context_to_thread
@@ -163,28 +179,53 @@ scenarios! {
     s247_run_main_cancelled
     s251_call_at_past
     s253_executor_exception
+    s255_add_reader_writer
     s257_handler_that_raises
     s259_run_until_complete_stopped
     s265_executor_cancel
     s321_retry_backoff
+    s323_readers_writer_lock
     s325_random_cancels
     s327_happy_eyeballs
     s329_debug_slow_task
     s331_philosophers
     s333_coroutine_trampoline
+    s401_eager_done_at_creation
+    s403_eager_suspends
+    s405_eager_current_task
+    s407_eager_gather_and_group
+    s411_queue_shutdown
+    s413_queue_shutdown_waiters
+    s421_as_completed_async_for
     s431_wait_for_same_round
     s433_wait_for_same_task
+    s441_condition_notify_passed_on
     s451_group_cancel_and_error_same_round
     s453_group_refuses_task
     s461_uncancel_in_time
     s463_timeout_error_in_context
     s481_generator_close_value
+    s491_run_with_loop_factory
     s493_task_get_coro_and_context
     s901_wait_for_zero_rounds
     s903_rounds_after_main
     s905_timeout_repr
     s907_gather_cancel_message
     s909_many_callbacks_repr
+    s911_queue_wakeup_and_cancel
+    s913_condition_corners
+    s915_barrier_corners
+    s917_as_completed_limits
+    s919_eager_corners
+    s921_gather_evaluates_first
+}
+
+/// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.
+#[test]
+fn every_scenario_prints_the_same_on_loops_that_seldom_look_at_the_clock() {
+    for (name, (trace, scenario)) in PORTED.iter().zip(SCENARIOS) {
+        harness::check_sampled(16, name, trace, *scenario);
+    }
 }
 
 /// Run by `tests/parity_interrupt.rs`.

@@ -25,11 +25,13 @@ use crate::task::{EnsuredFuture, ensure_future};
 /// ```
 #[must_use = "what completes is handed out only when it is iterated"]
 pub struct AsCompleted<T> {
-    shared: Rc<Shared<T>>,
+    asked: Rc<Asked<T>>,
     /// How many have not been asked for yet.
     left: usize,
-    timer: Option<TimerHandle>,
 }
+
+/// What the iterator and those that it gave have in common: when the last of them goes, nothing is watched any more.
+struct Asked<T>(Rc<Shared<T>>);
 
 struct Shared<T> {
     /// Taken when they are handed out.
@@ -38,6 +40,7 @@ struct Shared<T> {
     pending: Cell<usize>,
     /// Those that are done, by index; `None` when the time is up.
     done: Queue<Option<usize>>,
+    timer: RefCell<Option<TimerHandle>>,
 }
 
 /// The done callback of one of them.
@@ -52,6 +55,9 @@ impl<T> Runnable for Watch<T> {
         if pending > 0 {
             self.shared.pending.set(pending - 1);
             self.shared.report(Some(self.index));
+            if pending == 1 {
+                self.shared.cancel_timer();
+            }
         }
     }
 
@@ -68,6 +74,12 @@ impl<T> Shared<T> {
     fn report(&self, index: Option<usize>) {
         let put = self.done.put_nowait(index);
         debug_assert!(put.is_ok(), "the queue has no bound and is never shut down");
+    }
+
+    fn cancel_timer(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
     }
 
     fn unwatch(&self) {
@@ -122,6 +134,8 @@ where
     A: Awaitable + 'static,
     A::Output: 'static,
 {
+    // All of them are there before the first becomes a task: the iterator may make tasks too.
+    let awaitables: Vec<A> = awaitables.into_iter().collect();
     let futures: Vec<EnsuredFuture<A::Output>> = awaitables.into_iter().map(ensure_future).collect();
     let handles: Vec<AnyFuture> = futures.iter().map(|future| (**future).clone()).collect();
     let left = futures.len();
@@ -130,6 +144,7 @@ where
         watches: RefCell::default(),
         pending: Cell::new(left),
         done: Queue::unbounded(),
+        timer: RefCell::default(),
     });
     for (index, future) in handles.into_iter().enumerate() {
         if future.0.event_loop().is_none() {
@@ -142,7 +157,7 @@ where
         Rc::clone(&future.0).add_waiter(Rc::clone(&watch));
         shared.watches.borrow_mut().push((future, watch));
     }
-    AsCompleted { shared, left, timer: None }
+    AsCompleted { asked: Rc::new(Asked(shared)), left }
 }
 
 impl<T: 'static> AsCompleted<T> {
@@ -157,16 +172,18 @@ impl<T: 'static> AsCompleted<T> {
     /// }))?;
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        let shared = Rc::clone(&self.shared);
+    pub fn timeout(self, limit: Duration) -> Self {
+        let shared = Rc::clone(&self.asked.0);
+        shared.cancel_timer(); // that of a limit set before
         let strike = move || {
             shared.unwatch();
             for _ in 0..shared.pending.take() {
                 shared.report(None);
             }
         };
-        if let Some(event_loop) = get_running_loop().ok().filter(|_| self.shared.pending.get() > 0) {
-            self.timer = Some(event_loop.call_later(limit, strike));
+        if let Some(event_loop) = get_running_loop().ok().filter(|_| self.asked.0.pending.get() > 0) {
+            let timer = event_loop.call_later(limit, strike);
+            self.asked.0.timer.replace(Some(timer));
         }
         self
     }
@@ -178,7 +195,7 @@ impl<T> AsyncIterator for AsCompleted<T> {
     fn anext(&mut self) -> Result<Option<EnsuredFuture<T>>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
-        self.shared.next_done().map(Some)
+        self.asked.0.next_done().map(Some)
     }
 }
 
@@ -197,14 +214,14 @@ impl<T> AsyncIterator for AsCompleted<T> {
 /// ```
 #[must_use = "it waits only when it is awaited"]
 pub struct NextCompleted<T> {
-    shared: Rc<Shared<T>>,
+    asked: Rc<Asked<T>>,
 }
 
 impl<T> Awaitable for NextCompleted<T> {
     type Output = T;
 
     fn co_await(self) -> Result<T> {
-        self.shared.next_done()?.into_result()
+        self.asked.0.next_done()?.into_result()
     }
 }
 
@@ -213,18 +230,14 @@ impl<T> Iterator for AsCompleted<T> {
 
     fn next(&mut self) -> Option<NextCompleted<T>> {
         self.left = self.left.checked_sub(1)?;
-        Some(NextCompleted { shared: Rc::clone(&self.shared) })
+        Some(NextCompleted { asked: Rc::clone(&self.asked) })
     }
 }
 
-impl<T> Drop for AsCompleted<T> {
+impl<T> Drop for Asked<T> {
     fn drop(&mut self) {
-        if let Some(timer) = &self.timer {
-            timer.cancel();
-        }
-        if self.left > 0 {
-            self.shared.unwatch();
-        }
+        self.0.cancel_timer();
+        self.0.unwatch();
     }
 }
 

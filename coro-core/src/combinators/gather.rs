@@ -41,10 +41,22 @@ pub trait IntoGather<M> {
 
 type Collect<O> = Box<dyn FnOnce() -> Result<O>>;
 
+/// A child, and whether it was done when its turn came: an eager one after it may have ended it since.
+struct Taken {
+    future: AnyFuture,
+    was_done: bool,
+}
+
+impl Taken {
+    fn now<T>(future: &EnsuredFuture<T>) -> Self {
+        Self { future: (**future).clone(), was_done: future.done() }
+    }
+}
+
 /// Hidden: the children, and how their results are put together once all are done.
 #[doc(hidden)]
 pub struct Gathered<O, S> {
-    children: Vec<AnyFuture>,
+    children: Vec<Taken>,
     results: Collect<O>,
     settled: Box<dyn FnOnce() -> S>,
 }
@@ -74,8 +86,15 @@ where
     type Settled = Vec<Result<A::Output>>;
 
     fn into_gathered(self) -> Gathered<Self::Output, Self::Settled> {
-        let futures: Vec<EnsuredFuture<A::Output>> = self.into_iter().map(ensure_future).collect();
-        let children = futures.iter().map(|future| (**future).clone()).collect();
+        // All of them are there before the first becomes a task: the iterator may make tasks too.
+        let awaitables: Vec<A> = self.into_iter().collect();
+        let mut children = Vec::with_capacity(awaitables.len());
+        let mut take = |awaitable| {
+            let future = ensure_future(awaitable);
+            children.push(Taken::now(&future));
+            future
+        };
+        let futures: Vec<EnsuredFuture<A::Output>> = awaitables.into_iter().map(&mut take).collect();
         let futures = Rc::new(Cell::new(futures));
         let again = Rc::clone(&futures);
         Gathered {
@@ -98,9 +117,12 @@ macro_rules! tuples {
             #[expect(non_snake_case, reason = "variables are named after their types")]
             fn into_gathered(self) -> Gathered<Self::Output, Self::Settled> {
                 let ($($name,)+) = self;
-                let futures = ($(ensure_future($name),)+);
-                let ($($name,)+) = &futures;
-                let children = vec![$((**$name).clone()),+];
+                let mut children = Vec::new();
+                let futures = ($({
+                    let future = ensure_future($name);
+                    children.push(Taken::now(&future));
+                    future
+                },)+);
                 let futures = Rc::new(Cell::new(Some(futures)));
                 let again = Rc::clone(&futures);
                 Gathered {
@@ -226,11 +248,8 @@ impl<O: 'static> Runnable for Child<O> {
     }
 }
 
-fn start<O: 'static>(
-    children: Vec<AnyFuture>,
-    return_exceptions: bool,
-    collect: Collect<O>,
-) -> OnceFuture<O> {
+fn start<O: 'static>(taken: Vec<Taken>, return_exceptions: bool, collect: Collect<O>) -> OnceFuture<O> {
+    let children: Vec<AnyFuture> = taken.iter().map(|taken| taken.future.clone()).collect();
     let core = match children.iter().find_map(|child| child.0.event_loop()).map_or_else(running_core, Ok) {
         Ok(core) => core,
         Err(error) => return OnceFuture(Future::failed(error)),
@@ -251,9 +270,9 @@ fn start<O: 'static>(
         last: children.last().cloned(),
     });
     let mut done = Vec::new();
-    for child in &children {
-        match child.done() {
-            true => done.push(child.clone()),
+    for Taken { future: child, was_done } in taken {
+        match was_done {
+            true => done.push(child),
             false => Rc::clone(&child.0)
                 .add_waiter(Rc::new(Child { gathering: Rc::clone(&gathering), child: child.clone() })),
         }
@@ -299,11 +318,12 @@ impl<O: 'static> Gathering<O> {
         }
     }
 
-    /// What a cancelled `gather` raises where exceptions are results: the cancellation of the last child, if it was
-    /// cancelled, with its message.
+    /// What a cancelled `gather` raises where exceptions are results: the cancellation of the last child, or one with
+    /// the message of what the child got over.
     fn cancellation(&self) -> Error {
-        let last = self.last.as_ref().filter(|last| last.cancelled()).and_then(AnyFuture::exception);
-        last.unwrap_or_else(|| crate::future::cancelled_error(None))
+        let Some(last) = &self.last else { return crate::future::cancelled_error(None) };
+        let cancellation = last.exception().filter(|_| last.cancelled());
+        cancellation.unwrap_or_else(|| crate::future::cancelled_error(last.0.cancel_message()))
     }
 
     /// The outer future fails, and is not cancelled, even where the error is a cancellation.

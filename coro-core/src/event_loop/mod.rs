@@ -24,6 +24,9 @@ use crate::report;
 use crate::stack::DEFAULT_STACK_SIZE;
 use crate::task::{AnyTask, check_thread};
 
+/// How many rounds of a busy loop share one look at the real clock.
+const SAMPLE_EVERY: u32 = 16;
+
 /// Says how a loop is to be made.
 ///
 /// ```
@@ -38,12 +41,21 @@ pub struct LoopBuilder {
     virtual_from: Option<Duration>,
     stack_size: usize,
     debug: bool,
+    eager_tasks: bool,
     seed: Option<u64>,
+    sample_every: Option<u32>,
 }
 
 impl Default for LoopBuilder {
     fn default() -> Self {
-        Self { virtual_from: None, stack_size: DEFAULT_STACK_SIZE, debug: false, seed: None }
+        Self {
+            virtual_from: None,
+            stack_size: DEFAULT_STACK_SIZE,
+            debug: false,
+            eager_tasks: false,
+            seed: None,
+            sample_every: None,
+        }
     }
 }
 
@@ -116,6 +128,23 @@ impl LoopBuilder {
         self
     }
 
+    /// Whether tasks take their first step at once, inside `create_task`; as
+    /// [`set_eager_tasks`](EventLoop::set_eager_tasks). The main task of [`run`](crate::run) takes it when its turn
+    /// comes, as others made before the loop runs.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let builder = coro_core::LoopBuilder::new().eager_tasks(true);
+    /// let main = coroutine(|| create_task(coroutine(|| Ok(6))).result());
+    /// assert_eq!(coro_core::RunBuilder::new().event_loop(builder).run(main)?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn eager_tasks(mut self, on: bool) -> Self {
+        self.eager_tasks = on;
+        self
+    }
+
     /// Permutes the entries that are ready in one round: the same seed gives the same order.
     ///
     /// ```
@@ -140,6 +169,36 @@ impl LoopBuilder {
         self
     }
 
+    /// How many rounds of a busy loop share one look at the clock and at what it watches. A loop that was idle looks
+    /// at once.
+    ///
+    /// At 1 a timer that has become due runs in the next round, as in asyncio: so it is under a virtual clock if
+    /// nothing is said. On the real clock it is 16, since a look costs more than a round of few tasks. 0 stands for 1.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// // A test of what happens where timers are late by some rounds:
+    /// let event_loop = coro_core::LoopBuilder::new().virtual_clock().sample_every(16).build()?;
+    /// let rounds = event_loop.run_until_complete(coroutine(|| {
+    ///     let due = std::rc::Rc::new(Event::new());
+    ///     get_running_loop()?.call_later(secs(1), { let due = due.clone(); move || due.set() });
+    ///     get_running_loop()?.advance_time(secs(2))?; // as a blocking call does
+    ///     let mut rounds = 0;
+    ///     while !due.is_set() {
+    ///         sleep(Duration::ZERO).co_await()?;
+    ///         rounds += 1;
+    ///     }
+    ///     Ok(rounds)
+    /// }))?;
+    /// assert!((10..=20).contains(&rounds), "{rounds}");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn sample_every(mut self, rounds: u32) -> Self {
+        self.sample_every = Some(rounds);
+        self
+    }
+
     /// Makes the loop.
     ///
     /// # Errors
@@ -156,8 +215,11 @@ impl LoopBuilder {
     pub fn build(self) -> Result<EventLoop> {
         crate::stack::check_size(self.stack_size)?;
         let clock = self.virtual_from.map_or_else(Clock::monotonic, Clock::virtual_from);
-        let core = LoopCore::new(clock, self.stack_size)?;
+        let default = if clock.is_virtual() { 1 } else { SAMPLE_EVERY };
+        let sample_every = self.sample_every.unwrap_or(default).max(1);
+        let core = LoopCore::new(clock, self.stack_size, sample_every)?;
         core.debug.set(self.debug);
+        core.eager_tasks.set(self.eager_tasks);
         core.seed.set(self.seed);
         report::debug(format_args!(
             "Using selector: {}",

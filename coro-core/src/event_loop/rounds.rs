@@ -1,7 +1,10 @@
 //! One round after the other, and what happens between them.
 //!
-//! The clock is read when the loop was idle and otherwise every [`SAMPLE`] rounds; the poller is asked only when
-//! nothing is ready, since a wake-up from another thread leaves a mark that costs nothing to look at.
+//! The clock is read when the loop was idle and otherwise every so many rounds, see [`LoopBuilder::sample_every`]. So
+//! is the poller asked, if it watches anything: a wake-up from another thread leaves a mark that costs nothing to look
+//! at.
+//!
+//! [`LoopBuilder::sample_every`]: super::LoopBuilder::sample_every
 
 use std::any::Any;
 use std::cell::Cell;
@@ -20,9 +23,6 @@ use crate::report;
 use crate::stack;
 use crate::task::tasks_of;
 use crate::waker::idle_slots;
-
-/// How many rounds of a busy loop share one reading of the real clock.
-const SAMPLE: u32 = 16;
 
 /// Before a wait of this length it is worth giving the memory of free stacks back.
 const LONG_WAIT: Duration = Duration::from_millis(100);
@@ -62,18 +62,22 @@ fn report_panic(core: &Rc<LoopCore>, message: &str, payload: Box<dyn Any + Send>
 }
 
 fn rounds(core: &Rc<LoopCore>) -> Result<()> {
-    let mut until_sample = 0;
+    core.until_sample.set(0);
     loop {
-        if core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core) {
+        let idle = core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core);
+        if idle {
             wait(core)?;
-            until_sample = 0;
+            core.until_sample.set(0);
         }
         take_in(core);
-        if until_sample == 0 || core.clock.is_virtual() {
-            until_sample = SAMPLE;
+        if core.until_sample.get() == 0 {
+            core.until_sample.set(core.sample_every);
+            if !idle && core.reactor.is_watching() {
+                core.reactor.wait(Some(Duration::ZERO))?;
+            }
             ready_timers(core);
         }
-        until_sample -= 1;
+        core.until_sample.set(core.until_sample.get() - 1);
         run_ready(core);
         if core.stopping.get() {
             return Ok(());
@@ -120,14 +124,17 @@ fn take_in(core: &Rc<LoopCore>) -> bool {
 /// Waits for the next timer, or for the outside.
 fn wait(core: &Rc<LoopCore>) -> Result<()> {
     let outside = core.jobs.get() > core.doors.blocked.load(Ordering::SeqCst);
+    let watching = core.reactor.is_watching();
     let timeout = match next_timer(core) {
         Some(when) if !core.clock.is_virtual() => Some(when.saturating_sub(core.clock.now())),
         Some(when) if !outside => {
-            core.clock.advance_to(when);
+            if !watching || !look_outside(core)? {
+                core.clock.advance_to(when);
+            }
             return Ok(());
         }
         Some(_) => None,
-        None if outside => None,
+        None if outside || watching => None,
         None => {
             check_deadlock(core)?;
             None
@@ -137,6 +144,12 @@ fn wait(core: &Rc<LoopCore>) -> Result<()> {
         stack::idle();
     }
     Ok(core.reactor.wait(timeout)?)
+}
+
+/// Whether anything has come from outside.
+fn look_outside(core: &Rc<LoopCore>) -> Result<bool> {
+    core.reactor.wait(Some(Duration::ZERO))?;
+    Ok(take_in(core) || !core.ready.borrow().is_empty())
 }
 
 /// The earliest timer that was not cancelled; those before it are dropped.

@@ -31,7 +31,12 @@ pub(crate) fn close(core: &Rc<LoopCore>) {
     let timers = core.timers.borrow_mut().sweep(|_| true);
     let mail = core.doors.close();
     let handler = core.exception_handler.take();
-    drop((ready, timers, mail, handler));
+    let executor = (core.executor.take(), core.jobs_waiters.take());
+    #[cfg(unix)]
+    let watches = core.watches.take();
+    drop((ready, timers, mail, handler, executor));
+    #[cfg(unix)]
+    drop(watches);
     match first_panic {
         // A destructor of a task panicked; the others have been ended all the same.
         Some(payload) if !std::thread::panicking() => resume_unwind(payload),

@@ -315,7 +315,8 @@ impl EventLoop {
     /// ```
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
-        self.call_at(self.time().saturating_add(delay), callback)
+        let now = self.time();
+        self.schedule_at(now, now.saturating_add(delay), callback)
     }
 
     /// Runs `callback` at `when` by the loop's clock; a moment in the past means the next round.
@@ -331,6 +332,14 @@ impl EventLoop {
     /// ```
     #[track_caller]
     pub fn call_at(&self, when: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
+        self.schedule_at(self.time(), when, callback)
+    }
+
+    #[track_caller]
+    fn schedule_at(&self, now: Duration, when: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
+        if when <= now {
+            self.core.until_sample.set(0); // it is due in the next round
+        }
         let handle = Handle::new(&self.core, callback);
         if self.core.closed.get() {
             handle.cancel();

@@ -10,7 +10,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Doors, EventLoop, ExceptionContext, Runnable};
+#[cfg(unix)]
+use super::watch::Watches;
+use super::{Doors, EventLoop, ExceptionContext, Executor, Runnable};
 use crate::clock::Clock;
 use crate::error::{Error, Panicked, Result, RuntimeError};
 use crate::reactor::Reactor;
@@ -38,8 +40,19 @@ pub(crate) struct LoopCore {
     pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
     /// Jobs in threads whose end this loop will be told of.
     pub(crate) jobs: Cell<usize>,
-    /// Set while the loop runs only to see the last of those jobs end.
-    pub(crate) stop_without_jobs: Cell<bool>,
+    /// What becomes ready when the last of those jobs ends.
+    pub(crate) jobs_waiters: RefCell<Vec<Rc<dyn Runnable>>>,
+    /// Who runs those jobs; `None` stands for the threads of the `blocking` crate.
+    pub(crate) executor: RefCell<Option<Rc<dyn Executor>>>,
+    /// Whether no more jobs are taken.
+    pub(crate) executor_shut: Cell<bool>,
+    /// File descriptors with callbacks.
+    #[cfg(unix)]
+    pub(crate) watches: Watches,
+    /// How many rounds of a busy loop share one look at the clock and the poller.
+    pub(crate) sample_every: u32,
+    /// How many of those rounds are left.
+    pub(crate) until_sample: Cell<u32>,
     /// A permutation seed for the order of one round; `None` keeps asyncio's order.
     pub(crate) seed: Cell<Option<u64>>,
     pub(crate) guard: RefCell<Weak<CloseGuard>>,
@@ -48,7 +61,7 @@ pub(crate) struct LoopCore {
 }
 
 impl LoopCore {
-    pub(crate) fn new(clock: Clock, stack_size: usize) -> io::Result<Rc<Self>> {
+    pub(crate) fn new(clock: Clock, stack_size: usize, sample_every: u32) -> io::Result<Rc<Self>> {
         let reactor = Reactor::new()?;
         let doors = Doors::new(reactor.notifier());
         Ok(Rc::new(Self {
@@ -66,7 +79,13 @@ impl LoopCore {
             eager_tasks: Cell::new(false),
             exception_handler: RefCell::default(),
             jobs: Cell::new(0),
-            stop_without_jobs: Cell::new(false),
+            jobs_waiters: RefCell::default(),
+            executor: RefCell::default(),
+            executor_shut: Cell::new(false),
+            #[cfg(unix)]
+            watches: Watches::default(),
+            sample_every,
+            until_sample: Cell::new(0),
             seed: Cell::new(None),
             guard: RefCell::new(Weak::new()),
             interrupt_hook: RefCell::default(),
@@ -94,6 +113,15 @@ impl LoopCore {
             let gone = timers.sweep(|item| item.is_cancelled());
             drop(timers);
             drop(gone);
+        }
+    }
+
+    /// One job in a thread less.
+    pub(crate) fn note_job_ended(&self) {
+        self.jobs.set(self.jobs.get() - 1);
+        if self.jobs.get() == 0 {
+            let waiters = self.jobs_waiters.take();
+            waiters.into_iter().for_each(|waiter| self.push(waiter));
         }
     }
 

@@ -6,8 +6,11 @@
 mod any_future;
 mod doors;
 mod event_loop;
+mod executor;
 mod handle;
 mod loop_core;
+#[cfg(unix)]
+mod watch;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,6 +19,7 @@ use std::rc::Rc;
 pub use any_future::AnyFuture;
 pub(crate) use doors::Doors;
 pub use event_loop::EventLoop;
+pub use executor::Executor;
 pub(crate) use handle::callback;
 pub use handle::{Handle, TimerHandle};
 pub(crate) use loop_core::{CloseGuard, LoopCore, default_exception_handler};
@@ -45,6 +49,10 @@ pub(crate) trait Waitable {
     fn is_done(&self) -> bool;
     fn is_cancelled(&self) -> bool;
     fn cancel(self: Rc<Self>, message: Option<String>) -> bool;
+    /// The message of the last cancellation that was to be raised in it, whatever became of that.
+    fn cancel_message(&self) -> Option<String> {
+        None
+    }
     /// What awaiting it would raise: `None` while it is pending, and when it has a result. The exception counts as
     /// seen by somebody.
     fn retrieve(&self) -> Option<Error>;

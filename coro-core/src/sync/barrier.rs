@@ -47,11 +47,11 @@ impl Barrier {
     /// [`ValueError`] for none.
     ///
     /// ```
-    /// assert_eq!(coro_core::Barrier::new(0).unwrap_err().to_string(), "parties must be >= 1, not 0");
+    /// assert_eq!(coro_core::Barrier::new(0).unwrap_err().to_string(), "parties must be > 0");
     /// ```
     pub fn new(parties: usize) -> Result<Self> {
         if parties == 0 {
-            return Err(ValueError::new("parties must be >= 1, not 0").into());
+            return Err(ValueError::new("parties must be > 0").into());
         }
         Ok(Self { parties, state: Condition::new(State { phase: Phase::Filling, waiting: 0 }) })
     }

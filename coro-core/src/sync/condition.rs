@@ -8,6 +8,7 @@ use super::{Waiters, wake};
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result, RuntimeError};
+use crate::task::past_levels;
 
 /// Data behind a lock, and a way to wait until somebody changed it; `asyncio.Condition`.
 ///
@@ -261,7 +262,7 @@ impl<'a, T: ?Sized> ConditionGuard<'a, T> {
         // Whatever came, the lock is taken again; of several cancellations the last is raised.
         let mut cancelled = None;
         let locked = loop {
-            match condition.lock.lock().co_await() {
+            match past_levels(|| condition.lock.lock().co_await()) {
                 Ok(guard) => break Ok(guard),
                 Err(error) if error.is_cancelled() => cancelled = Some(error),
                 Err(error) => break Err(error),

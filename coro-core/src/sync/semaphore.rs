@@ -7,6 +7,7 @@ use super::{Waiters, wake};
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result, ValueError};
+use crate::report;
 
 /// Lets so many tasks through at a time; `asyncio.Semaphore`.
 ///
@@ -26,6 +27,8 @@ use crate::error::{Error, Result, ValueError};
 /// ```
 pub struct Semaphore {
     value: Cell<usize>,
+    /// How many permits there may be; only a bounded semaphore has a limit.
+    bound: usize,
     waiters: Waiters,
 }
 
@@ -43,7 +46,7 @@ impl Semaphore {
     /// assert!(!Semaphore::new(1).locked() && Semaphore::new(0).locked());
     /// ```
     pub fn new(permits: usize) -> Self {
-        Self { value: Cell::new(permits), waiters: Waiters::default() }
+        Self { value: Cell::new(permits), bound: usize::MAX, waiters: Waiters::default() }
     }
 
     /// Whether the next to come would have to wait.
@@ -108,6 +111,13 @@ impl Semaphore {
     pub fn release(&self) {
         self.value.set(self.value.get() + 1);
         self.wake_next();
+    }
+
+    fn check_bound(&self) -> Result<()> {
+        match self.value.get() >= self.bound {
+            true => Err(ValueError::new("BoundedSemaphore released too many times").into()),
+            false => Ok(()),
+        }
     }
 
     /// Gives one permit to the first who waits; false if nobody does.
@@ -190,6 +200,9 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
+        if let Err(error) = self.semaphore.check_bound() {
+            return report::unraisable(error); // somebody has released it as well
+        }
         self.semaphore.release();
     }
 }
@@ -246,7 +259,6 @@ impl Debug for Semaphore {
 /// ```
 pub struct BoundedSemaphore {
     semaphore: Semaphore,
-    bound: usize,
 }
 
 impl BoundedSemaphore {
@@ -259,7 +271,7 @@ impl BoundedSemaphore {
     /// assert!(two.release().is_err()); // all are there
     /// ```
     pub fn new(permits: usize) -> Self {
-        Self { semaphore: Semaphore::new(permits), bound: permits }
+        Self { semaphore: Semaphore { bound: permits, ..Semaphore::new(permits) } }
     }
 
     /// As [`Semaphore::locked`].
@@ -309,9 +321,7 @@ impl BoundedSemaphore {
     /// # })).unwrap();
     /// ```
     pub fn release(&self) -> Result<()> {
-        if self.semaphore.value.get() >= self.bound {
-            return Err(ValueError::new("BoundedSemaphore released too many times").into());
-        }
+        self.semaphore.check_bound()?;
         self.semaphore.release();
         Ok(())
     }

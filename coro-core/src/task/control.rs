@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use slab::Slab;
 
+use super::levels::Levels;
 use crate::context::{Context, Entered};
 use crate::definition::Origin;
 use crate::error::{Error, Result, RuntimeError};
@@ -30,6 +31,7 @@ pub(crate) struct Control {
     pub(super) cancel_requests: Cell<usize>,
     /// While it is above zero, cancellations are held back; see [`cleanup`](super::cleanup).
     pub(super) shields: Cell<usize>,
+    pub(super) levels: Levels,
     pub(super) waiting_for: RefCell<Option<Rc<dyn Waitable>>>,
     /// What the next step raises, for mistakes in what was awaited.
     pub(super) to_raise: Cell<Option<Error>>,
@@ -50,6 +52,7 @@ impl Control {
             cancel_message: RefCell::default(),
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
+            levels: Levels::default(),
             waiting_for: RefCell::default(),
             to_raise: Cell::new(None),
             key: Cell::new(None),
@@ -98,7 +101,7 @@ impl Control {
         if self.shields.get() > 0 || !self.must_cancel.replace(false) {
             return None;
         }
-        Some(crate::future::cancelled_error(self.cancel_message.take()))
+        Some(crate::future::cancelled_error(self.cancel_message.borrow().clone()))
     }
 
     /// From the name on: ` name='Task-1' coro=<…> wait_for=<…>`.

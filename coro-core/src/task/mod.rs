@@ -4,6 +4,7 @@
 
 mod borrowed;
 mod control;
+mod levels;
 mod step;
 
 use std::fmt::{self, Debug};
@@ -14,6 +15,7 @@ pub(crate) use borrowed::{Borrowers, spawn_borrowed};
 use control::Control;
 pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
 pub(crate) use control::{check_thread, tasks_of};
+pub(crate) use levels::{Level, past_levels};
 use step::{TaskInner, Views};
 
 use crate::context::Context;

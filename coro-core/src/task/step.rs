@@ -190,6 +190,9 @@ where
 
     fn park(self: &Rc<Self>, awaited: Awaited) {
         let Some(core) = self.state.core() else { return };
+        if self.control.levels_are_up() {
+            self.control.raise_levels();
+        }
         let mut refused = None; // dropped last: its destructor is the user's
         let mistake = match awaited {
             Awaited::Yield => return core.push(Rc::clone(self) as Rc<dyn Runnable>),
@@ -262,7 +265,7 @@ where
         let settled = match result {
             Ok(value) if self.control.must_cancel.get() => {
                 self.control.must_cancel.set(false);
-                future.settle_cancelled(self.control.cancel_message.take());
+                future.settle_cancelled(self.control.cancel_message.borrow().clone());
                 drop(value);
                 Ok(())
             }
@@ -364,6 +367,10 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
             other => self.progress.set(other),
         }
         true
+    }
+
+    fn cancel_message(&self) -> Option<String> {
+        self.control.cancel_message.borrow().clone()
     }
 
     fn retrieve(&self) -> Option<Error> {

@@ -6,6 +6,7 @@
 //! 3. A cancellation from outside goes on after the exit, unless there are errors, which come first.
 
 mod scope;
+mod start;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::fmt::{self, Debug};
 use std::rc::Rc;
 
 pub use scope::{Scope, ScopedTask};
+pub use start::{Started, Starting};
 
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
@@ -20,7 +22,7 @@ use crate::error::{Error, ErrorGroup, Result, RuntimeError};
 use crate::events::{ExceptionContext, LoopCore, Runnable, running_core};
 use crate::fiber::{self, Open, has_driver};
 use crate::future::Future;
-use crate::task::{AnyTask, Task, TaskBuilder, current_task};
+use crate::task::{AnyTask, Task, TaskBuilder, current_task, past_levels};
 
 /// A group of tasks that ends as a whole; `asyncio.TaskGroup`. A clone is another handle on the same group.
 ///
@@ -192,7 +194,11 @@ impl Group {
             };
             let all_done = Future::on(core);
             *self.all_done.borrow_mut() = Some(all_done.clone());
-            let waited = all_done.wait_done();
+            // Once the children are cancelled, a cancel scope around the group has nothing more to say.
+            let waited = match self.aborting.get() {
+                true => past_levels(|| all_done.wait_done()),
+                false => all_done.wait_done(),
+            };
             if let Some(error) = waited.err().filter(|_| !self.aborting.get()) {
                 cancellation = Some(error);
                 self.abort();

@@ -133,7 +133,7 @@ impl Drop for AbortWithBorrowers<'_> {
 /// # })).unwrap();
 /// ```
 pub struct Scope<'s, 'env: 's> {
-    group: TaskGroup,
+    pub(super) group: TaskGroup,
     borrowers: Borrowers,
     open: Rc<Open>,
     scope: PhantomData<&'s mut &'s ()>,

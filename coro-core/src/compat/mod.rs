@@ -2,6 +2,11 @@
 //!
 //! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who awaits it. An
 //! awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
+//!
+//! `compat::smol` has what the smol family of crates adds to std futures (feature `smol-timeout`, on by default).
+
+#[cfg(feature = "smol-timeout")]
+pub mod smol;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug};
