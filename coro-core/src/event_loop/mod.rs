@@ -418,7 +418,8 @@ impl Runnable for StopLoop {
     }
 }
 
-/// Nothing is ready, no timer is set, no thread works for the loop and none could wake it: it would hang for ever.
+/// Nothing is ready, no timer is set, nothing is watched, no thread works for the loop and none could wake it: it would
+/// hang for ever.
 ///
 /// The message names each task that is left and what it waits for.
 ///

@@ -86,9 +86,9 @@ impl EventLoop {
     /// Runs `callback` in every round that finds `fd` ready to be read, at its end, or broken; `loop.add_reader(fd,
     /// callback)`. A reader that `fd` has already is replaced.
     ///
-    /// `fd` is duplicated and the duplicate is watched: closing the original does not end the watch, and keeps the
-    /// other side from seeing an end. [`remove_reader`](Self::remove_reader) ends it, by the number that `fd` has
-    /// now; so does closing the loop.
+    /// `fd` is duplicated and the duplicate is watched: closing the original does not end the watch, and the other
+    /// side sees no end until the watch has ended. [`remove_reader`](Self::remove_reader) ends it, by the number that
+    /// `fd` has now; so does closing the loop.
     ///
     /// The callback cannot await, should not block, and runs in a copy of the present context. One that panics is
     /// told to the exception handler, and is called again.
