@@ -23,9 +23,30 @@ mod pages {
         awaitables: "../book/src/awaitables.md",
         runner: "../book/src/runner.md",
         pitfalls: "../book/src/pitfalls.md",
+        api: "../book/src/api.md",
         differences: "../book/src/differences.md",
         testing: "../book/src/testing.md",
     }
+}
+
+/// The first names in the second column of the book's table of asyncio's names are exported by coro-core.
+#[cfg(test)]
+#[test]
+fn names_in_the_table_of_the_book_exist() {
+    let exports = include_str!("../coro-core/src/lib.rs").lines();
+    let exports: Vec<&str> = exports.filter(|line| !line.trim_start().starts_with("//")).collect();
+    let exports = exports.join("\n");
+    let words: Vec<&str> = exports.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let rows = include_str!("../book/src/api.md").lines().filter(|line| line.starts_with("| `"));
+    let mut checked = 0;
+    for ours in rows.filter_map(|row| row.split('|').nth(2)) {
+        for name in ours.split('`').skip(1).step_by(2) {
+            let first = name.split("::").next().unwrap_or_default();
+            assert!(words.contains(&first), "coro_core exports no `{first}`, which the book names");
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} names were found in the table");
 }
 
 /// The programs of README and book print what the pages say. `build.rs` collects them.

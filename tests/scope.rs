@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Log, quiet_panics, reported, run};
+use common::{Log, quiet_panics, reported, run, run_ordered};
 use coro_core::prelude::*;
 use coro_core::{ErrorGroup, Future};
 
@@ -26,7 +26,7 @@ type BoxChild<'a> = coro_core::LocalBoxCoroutine<'a, ()>;
 #[test]
 fn a_scope_waits_when_its_block_returns_early() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let text = String::from("child");
         let result: Result<u32> = TaskGroup::scope(|group| {
             group.create_task(slow(&log, &text));
@@ -47,7 +47,7 @@ fn a_scope_waits_when_its_block_returns_early() {
 fn a_scope_waits_when_its_block_panics() {
     quiet_panics();
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let text = String::from("child");
         let caught = catch_unwind(AssertUnwindSafe(|| {
             TaskGroup::scope(|group| -> Result<()> {

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{in_child, run, stderr};
+use common::{in_child, run, run_ordered, stderr};
 use coro_core::prelude::*;
 use coro_core::stack::stats;
 use coro_core::{Awaited, TaskBuilder, Yielder, generator, suspend};
 
 #[test]
 fn a_stack_is_taken_when_a_task_first_runs_and_given_back_when_it_ends() {
-    run(|| {
+    run_ordered(|| {
         let before = stats().in_use;
         let task = create_task(sleep(secs(1)));
         let cancelled = create_task(sleep(secs(1)));

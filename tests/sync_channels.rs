@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Log, event_loop, quiet_panics, reported, run};
+use common::{Log, event_loop, quiet_panics, reported, run, run_ordered};
 use coro_core::prelude::*;
 use coro_core::{AnyTask, InvalidState, RuntimeError, broadcast, oneshot, watch};
 
@@ -331,7 +331,7 @@ fn clones_and_destructors_of_the_user_may_use_the_same_watch() {
 #[test]
 fn every_receiver_gets_every_message_since_it_came() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let (sender, first) = broadcast::channel(4);
         let listen = |name: &'static str, receiver: broadcast::Receiver<u32>| {
             let log = log.clone();
@@ -503,7 +503,7 @@ fn async_for_goes_over_a_broadcast_until_it_is_closed_and_raises_a_lag() {
             all
         }
     }
-    run(|| {
+    run_ordered(|| {
         let (sender, receiver) = broadcast::channel(2);
         let task = create_task(all(receiver));
         let lagging = create_task(all(sender.subscribe()));

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Log, event_loop, quiet_panics, reported, run};
+use common::{Log, event_loop, quiet_panics, reported, run, run_ordered};
 use coro_core::prelude::*;
 use coro_core::{AnyTask, Awaited, Borrower, CapacityLimiter, Notify, OnceCell, RuntimeError, RwLock, Step};
 
@@ -23,7 +23,7 @@ const ROUNDS: u32 = 6;
 /// Runs `scenario` once for each moment at which its victim can be cancelled.
 fn at_each_moment(scenario: impl Fn(Moment) -> Result<()>) {
     for moment in (0..ROUNDS).flat_map(|round| [(round, true), (round, false)]) {
-        if let Err(error) = run(|| scenario(moment)) {
+        if let Err(error) = run_ordered(|| scenario(moment)) {
             panic!("cancelled at {moment:?}: {error:?}");
         }
     }
@@ -53,7 +53,7 @@ fn ended<T>(result: Result<T>) {
 #[test]
 fn readers_share_and_a_waiting_writer_holds_later_readers_back() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let lock = RwLock::new(0);
         TaskGroup::scope(|group| {
             let (lock, log) = (&lock, &log);
@@ -95,7 +95,7 @@ fn readers_share_and_a_waiting_writer_holds_later_readers_back() {
 #[test]
 fn a_writer_that_downgrades_lets_readers_in_and_no_writer() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let lock = RwLock::new(0);
         TaskGroup::scope(|group| {
             let (lock, log) = (&lock, &log);
@@ -127,7 +127,7 @@ fn a_writer_that_downgrades_lets_readers_in_and_no_writer() {
 
 #[test]
 fn nobody_comes_between_a_turn_that_was_given_and_its_task() {
-    run(|| {
+    run_ordered(|| {
         let lock = RwLock::new(0);
         TaskGroup::scope(|group| {
             let held = lock.write().co_await()?;
@@ -259,7 +259,7 @@ fn a_driver_by_hand_that_cancels_what_is_waited_for_gets_no_lock() {
 #[test]
 fn notifications_go_to_who_came_first_and_one_is_kept() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let notify = Notify::new();
         TaskGroup::scope(|group| {
             for name in ["a", "b", "c"] {
@@ -290,7 +290,7 @@ fn notifications_go_to_who_came_first_and_one_is_kept() {
 
 #[test]
 fn two_notifications_in_one_round_wake_two() {
-    run(|| {
+    run_ordered(|| {
         let notify = Notify::new();
         TaskGroup::scope(|group| {
             let waiters = [(); 3].map(|()| group.create_task(notify.notified()));
@@ -388,7 +388,7 @@ fn a_cancelled_waiter_does_not_pass_on_what_all_got() {
 #[test]
 fn a_limiter_lends_in_order_and_knows_to_whom() {
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let limiter = CapacityLimiter::new(2);
         TaskGroup::scope(|group| {
             for name in ["a", "b", "c", "d"] {
@@ -416,7 +416,7 @@ fn a_limiter_lends_in_order_and_knows_to_whom() {
 
 #[test]
 fn a_borrower_has_one_token_and_waits_for_one_only() {
-    run(|| {
+    run_ordered(|| {
         let (limiter, other) = (CapacityLimiter::new(1), Borrower::new());
         let token = limiter.acquire().co_await()?;
         let twice = limiter.acquire().co_await().unwrap_err();
@@ -560,7 +560,7 @@ fn a_once_cell_is_made_by_the_first_while_the_others_wait() {
 fn a_once_cell_that_could_not_be_made_is_made_by_the_next_in_order() {
     quiet_panics();
     let log = Log::new();
-    run(|| {
+    run_ordered(|| {
         let cell = OnceCell::new();
         let attempt = |name: &'static str| {
             let (cell, log) = (&cell, &log);
@@ -658,7 +658,7 @@ fn an_initialiser_that_asks_for_its_own_value_gets_an_error_and_a_value_can_be_s
 
 #[test]
 fn a_value_that_is_set_before_a_woken_task_runs_is_what_it_gets() {
-    run(|| {
+    run_ordered(|| {
         let cell = OnceCell::new();
         TaskGroup::scope(|group| {
             let first = group.create_task(coroutine(|| {

@@ -24,7 +24,7 @@ use std::sync::Once;
 
 use corosensei::{CoroutineResult, Yielder};
 
-use crate::error::{Result, RuntimeError};
+use crate::error::{Error, Result, RuntimeError};
 use crate::events::AnyFuture;
 use crate::report;
 use crate::stack::{self, PooledStack};
@@ -181,25 +181,37 @@ unsafe fn frames<'a>(from: *const Frame) -> impl Iterator<Item = &'a Frame> {
 ///
 /// # Errors
 /// What is thrown in; [`RuntimeError`] where nothing can suspend: during a panic, in a callback, with no task.
+#[inline(always)] // as `Suspender::suspend`
 pub(crate) fn suspend_to_driver(awaited: Awaited) -> Result<Sent> {
     if std::thread::panicking() {
-        return Err(RuntimeError::new("cannot await while the thread is unwinding from a panic").into());
+        return Err(refused_in_a_panic());
     }
+    // SAFETY: TOP is null, or a frame in the chain, and so alive.
+    let top = unsafe { TOP.get().as_ref() };
+    let driver = match top.and_then(|frame| frame.driver.get()) {
+        Some(driver) => driver,
+        None => find_driver()?,
+    };
+    // SAFETY: a driver lives on its frame's stack, below everything that runs above it: until the call returns.
+    unsafe { &*driver }.suspend(awaited)
+}
+
+#[cold]
+fn refused_in_a_panic() -> Error {
+    RuntimeError::new("cannot await while the thread is unwinding from a panic").into()
+}
+
+/// The nearest driver where the topmost frame has none: it is a generator's, or a place where nothing may suspend.
+#[inline(never)]
+fn find_driver() -> Result<*const dyn Driver> {
     // SAFETY: TOP is the head of this thread's chain, and nothing is unlinked before `find_map` ends.
     let found = unsafe { frames(TOP.get()) }.find_map(|frame| match (frame.kind, frame.driver.get()) {
         (Kind::Barrier(place), _) => Some(Err(RuntimeError::new(format!("cannot await {place}")))),
         // Code that caught a forced unwind may suspend: its stack is asked again, a bounded number of times.
         (_, driver) => driver.map(Ok),
     });
-    match found {
-        // SAFETY: a driver lives on its frame's stack, below everything that runs above it: until the call returns.
-        Some(Ok(driver)) => unsafe { &*driver }.suspend(awaited),
-        Some(Err(error)) => Err(error.into()),
-        None => Err(RuntimeError::new(
-            "no running event loop: await inside a task, or drive the coroutine by hand",
-        )
-        .into()),
-    }
+    let nobody = "no running event loop: await inside a task, or drive the coroutine by hand";
+    Ok(found.unwrap_or_else(|| Err(RuntimeError::new(nobody)))?)
 }
 
 /// Whether an await here would reach somebody.
@@ -299,6 +311,7 @@ impl<I, Y> Suspender<I, Y> {
     }
 
     /// Suspends the fiber with `value`, from its own stack or from one that runs above it.
+    #[inline(always)] // each call between the switch and the one who waits is a return that is mispredicted
     pub(crate) fn suspend(&self, value: Y) -> I {
         // SAFETY: the yielder lives at the bottom of this fiber's stack as long as the body runs.
         match unsafe { &*self.yielder }.suspend(value) {
@@ -394,10 +407,12 @@ impl<I, Y, R> Fiber<I, Y, R> {
     }
 
     /// Runs a suspended fiber until it suspends again or ends.
+    #[inline(always)] // as `Suspender::suspend`
     pub(crate) fn resume(&mut self, input: I) -> Resumed<Y, R> {
         self.run(Resume::Send(input))
     }
 
+    #[inline(always)]
     fn run(&mut self, message: Resume<I>) -> Resumed<Y, R> {
         match self.switch(message) {
             CoroutineResult::Yield(value) => Resumed::Suspended(value),
@@ -406,6 +421,7 @@ impl<I, Y, R> Fiber<I, Y, R> {
         }
     }
 
+    #[inline(always)]
     fn switch(&mut self, message: Resume<I>) -> CoroutineResult<Y, Ended<R>> {
         let outer = TOP.get();
         // SAFETY: a root frame lives on the fiber's stack, which is suspended: nobody else touches it.

@@ -139,6 +139,7 @@ pub struct Origins(pub(crate) Origin);
 /// }))?;
 /// # Ok::<(), Error>(())
 /// ```
+#[inline]
 pub fn suspend(awaited: Awaited) -> Result<Sent> {
     fiber::suspend_to_driver(awaited)
 }
