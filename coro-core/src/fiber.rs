@@ -104,12 +104,20 @@ impl fmt::Debug for Awaited {
 /// ```
 pub type Sent = Option<Box<dyn Any>>;
 
-/// Who an await on this stack hands its wait to.
-pub(crate) trait Driver {
-    fn suspend(&self, awaited: Awaited) -> Result<Sent>;
-
-    /// Writes who it drives. Called from the handler of a stack overflow: it neither allocates nor locks.
+/// Who drives a stack, for reports.
+pub(crate) trait Describe {
+    /// Writes who it is. Called from the handler of a stack overflow: it neither allocates nor locks.
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// The inside of a fiber whose awaits go to the one who resumes it: a task's, or that of a coroutine driven by hand.
+pub(crate) type Driven = Suspender<Result<Sent>, Awaited>;
+
+/// Where an await on this stack hands its wait, and who that is.
+#[derive(Clone, Copy)]
+struct Driver {
+    suspender: *const Driven,
+    who: *const dyn Describe,
 }
 
 /// What a frame is there for.
@@ -129,7 +137,7 @@ pub(crate) enum Kind {
 pub(crate) struct Frame {
     prev: Cell<*const Frame>,
     kind: Kind,
-    driver: Cell<Option<*const dyn Driver>>,
+    driver: Cell<Option<Driver>>,
     /// Made when something is opened here for the first time. Guards may outlive the frame, so they share it.
     counts: OnceCell<Rc<Counts>>,
     unwinding: Cell<bool>,
@@ -193,7 +201,7 @@ pub(crate) fn suspend_to_driver(awaited: Awaited) -> Result<Sent> {
         None => find_driver()?,
     };
     // SAFETY: a driver lives on its frame's stack, below everything that runs above it: until the call returns.
-    unsafe { &*driver }.suspend(awaited)
+    unsafe { &*driver.suspender }.suspend(awaited)
 }
 
 #[cold]
@@ -203,7 +211,7 @@ fn refused_in_a_panic() -> Error {
 
 /// The nearest driver where the topmost frame has none: it is a generator's, or a place where nothing may suspend.
 #[inline(never)]
-fn find_driver() -> Result<*const dyn Driver> {
+fn find_driver() -> Result<Driver> {
     // SAFETY: TOP is the head of this thread's chain, and nothing is unlinked before `find_map` ends.
     let found = unsafe { frames(TOP.get()) }.find_map(|frame| match (frame.kind, frame.driver.get()) {
         (Kind::Barrier(place), _) => Some(Err(RuntimeError::new(format!("cannot await {place}")))),
@@ -237,7 +245,7 @@ fn describe_running(out: &mut dyn fmt::Write) {
     let driver = unsafe { frames(TOP.get()) }.find_map(|frame| frame.driver.get());
     let written = match driver {
         // SAFETY: a driver lives on its frame's stack, and something runs above it now.
-        Some(driver) => unsafe { &*driver }.describe(out),
+        Some(driver) => unsafe { &*driver.who }.describe(out),
         None => out.write_str("a generator"),
     };
     // The buffer of the report is full: what fits is in it.
@@ -321,17 +329,19 @@ impl<I, Y> Suspender<I, Y> {
         }
     }
 
-    /// Makes awaits above this fiber go to `driver`, which must live on this fiber's stack while its body runs.
-    pub(crate) fn set_driver(&self, driver: *const dyn Driver) {
-        self.frame().driver.set(Some(driver));
-    }
-
     /// Whether the fiber may suspend here on its own account, as a generator does.
     ///
     /// # Errors
     /// [`RuntimeError`] if something that must be left first is open between here and the fiber's frame, or if
     /// the fiber is not running on this stack at all.
+    #[inline(always)]
     pub(crate) fn check_may_yield(&self) -> Result<()> {
+        let plain = ptr::eq(TOP.get(), self.frame) && !self.frame().is_open() && !std::thread::panicking();
+        if plain { Ok(()) } else { self.look_whether_may_yield() }
+    }
+
+    #[inline(never)]
+    fn look_whether_may_yield(&self) -> Result<()> {
         if std::thread::panicking() {
             return Err(RuntimeError::new("cannot yield while the thread is unwinding from a panic").into());
         }
@@ -348,6 +358,15 @@ impl<I, Y> Suspender<I, Y> {
             }
         }
         Err(RuntimeError::new("cannot yield from a stack that the generator does not run on").into())
+    }
+}
+
+impl Driven {
+    /// Makes awaits above this fiber go to the one who resumes it. `who` lives on this fiber's stack, as this does.
+    pub(crate) fn drive(&self, who: &dyn Describe) {
+        // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
+        let who = unsafe { std::mem::transmute::<*const (dyn Describe + '_), *const dyn Describe>(who) };
+        self.frame().driver.set(Some(Driver { suspender: self, who }));
     }
 }
 

@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use crate::definition::Origin;
 use crate::error::{Error, GeneratorExit, Result, RuntimeError, StopIteration};
 use crate::events::AnyFuture;
-use crate::fiber::{self, Awaited, Driver, Fiber, Kind, Resumed, Sent, Suspender};
+use crate::fiber::{self, Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent};
 use crate::report;
 use crate::stack::DEFAULT_STACK_SIZE;
 
@@ -42,16 +42,12 @@ pub(super) struct ByHand<T> {
     pub(super) awaiting: Option<AnyFuture>,
 }
 
-struct HandDriver<'a>(&'a Suspender<Result<Sent>, Awaited>, Origin);
+struct HandDriver(Origin);
 
-impl Driver for HandDriver<'_> {
-    fn suspend(&self, awaited: Awaited) -> Result<Sent> {
-        self.0.suspend(awaited)
-    }
-
+impl Describe for HandDriver {
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let (file, line) = self.1.place();
-        write!(out, "coroutine '{}', driven by hand (defined at {file}:{line}),", self.1.name())
+        let (file, line) = self.0.place();
+        write!(out, "coroutine '{}', driven by hand (defined at {file}:{line}),", self.0.name())
     }
 }
 
@@ -60,13 +56,9 @@ impl<T> ByHand<T> {
     where
         F: FnOnce() -> Result<T> + 'static,
     {
-        let run = move |suspender: &Suspender<Result<Sent>, Awaited>| {
-            let driver = HandDriver(suspender, origin);
-            let erased: *const (dyn Driver + '_) = &driver;
-            // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
-            suspender.set_driver(unsafe {
-                std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased)
-            });
+        let run = move |driven: &Driven| {
+            let driver = HandDriver(origin);
+            driven.drive(&driver);
             body()
         };
         // SAFETY: the body is 'static.

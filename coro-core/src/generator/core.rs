@@ -90,6 +90,7 @@ where
         self.after(resumed)
     }
 
+    #[inline]
     pub(super) fn send(&mut self, value: S) -> Result<GeneratorState<Y, R>> {
         match self.state {
             FrameState::Created if size_of::<S>() > 0 => {
@@ -135,6 +136,7 @@ where
         }
     }
 
+    #[inline(always)] // as the fiber's own `resume`
     fn resume(&mut self, input: Result<S>) -> Result<GeneratorState<Y, R>> {
         let Some(fiber) = &mut self.fiber else { return Err(self.ended()) };
         self.state = FrameState::Running;
@@ -142,6 +144,7 @@ where
         self.after(resumed)
     }
 
+    #[inline(always)]
     fn after(&mut self, resumed: Resumed<Y, Result<R>>) -> Result<GeneratorState<Y, R>> {
         if let Resumed::Suspended(value) = resumed {
             self.state = FrameState::Suspended;

@@ -203,6 +203,7 @@ where
         self.core.pinned = true;
     }
 
+    #[inline]
     pub(crate) fn next_borrowed(&mut self) -> Option<Result<Y>>
     where
         S: Default,

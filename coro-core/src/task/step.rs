@@ -18,12 +18,12 @@ use super::control::{self, AnyTask, Control, TaskObject};
 use crate::coroutine::{Awaitable, StdFuture};
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
 use crate::events::{LoopCore, Runnable, Waitable};
-use crate::fiber::{Awaited, Driver, Fiber, Kind, Resumed, Sent, Suspender, barrier};
+use crate::fiber::{Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent, barrier};
 use crate::future::{Future, FutureObject, FutureState};
 use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
-type TaskFiber<T> = Fiber<Result<()>, Awaited, Result<T>>;
+type TaskFiber<T> = Fiber<Result<Sent>, Awaited, Result<T>>;
 type Started<T> = (TaskFiber<T>, Resumed<Awaited, Result<T>>);
 
 /// How far a task has come.
@@ -110,13 +110,9 @@ where
 
     fn start(&self, awaitable: A) -> Result<Started<T>> {
         let control: *const Control = &self.control;
-        let run = move |suspender: &Suspender<Result<()>, Awaited>| {
-            let driver = TaskDriver { suspender, control };
-            let erased: *const (dyn Driver + '_) = &driver;
-            // SAFETY: only the lifetime in the pointer's type changes; it is used while this stack frame lives.
-            suspender.set_driver(unsafe {
-                std::mem::transmute::<*const (dyn Driver + '_), *const dyn Driver>(erased)
-            });
+        let run = move |driven: &Driven| {
+            let driver = TaskDriver { control };
+            driven.drive(&driver);
             awaitable.co_await()
         };
         // SAFETY: the awaitable is 'static. (A scope's children and `run`'s main are made so by their owners, who
@@ -143,7 +139,7 @@ where
                 Err(error) => Some(drop_quietly(|| awaitable.__discard()).and(Err(error))),
             },
             Progress::Parked(mut fiber) => {
-                let resumed = fiber.resume(input);
+                let resumed = fiber.resume(input.map(|()| None));
                 self.after(fiber, resumed)
             }
             Progress::NewStackless(future) => {
@@ -298,17 +294,12 @@ fn drop_quietly(f: impl FnOnce()) -> Result<()> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Error::new(Panicked::new(payload)))
 }
 
-struct TaskDriver<'a> {
-    suspender: &'a Suspender<Result<()>, Awaited>,
+struct TaskDriver {
     /// Of the task whose stack this lives on: the step that runs it holds the task.
     control: *const Control,
 }
 
-impl Driver for TaskDriver<'_> {
-    fn suspend(&self, awaited: Awaited) -> Result<Sent> {
-        self.suspender.suspend(awaited).map(|()| None)
-    }
-
+impl Describe for TaskDriver {
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         // SAFETY: the driver is asked only while its task runs, and who runs a task holds it.
         unsafe { &*self.control }.describe_running(out)
