@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::coroutine::Awaitable;
 use crate::error::{KeyboardInterrupt, Result, RuntimeError};
-use crate::event_loop::{Deadlock, LoopBuilder, check_may_run, run_loop, unpanic};
+use crate::event_loop::{Deadlock, LoopBuilder, StopLoop, check_may_run, run_loop, unpanic};
 use crate::events::{EventLoop, ExceptionContext, LoopCore, Runnable, running_core};
 use crate::fiber::Open;
 use crate::report;
@@ -454,26 +454,9 @@ fn run_borrowed<A: Awaitable>(
     }
 }
 
-/// Stops the loop when the main task is done.
-struct StopWithMain(Rc<LoopCore>);
-
-impl Runnable for StopWithMain {
-    fn run(self: Rc<Self>) {
-        self.0.stopping.set(true);
-    }
-
-    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("_run_until_complete_cb()")
-    }
-
-    fn callback_name(&self) -> String {
-        format!("_run_until_complete_cb() at {}:{}", file!(), line!())
-    }
-}
-
 /// Runs the loop until `main` is done, even if it is stopped, deadlocked or broken on the way.
 fn drive(core: &Rc<LoopCore>, main: &Task<()>) -> Result<()> {
-    Rc::clone(&main.any().0).add_waiter(Rc::new(StopWithMain(Rc::clone(core))));
+    Rc::clone(&main.any().0).add_waiter(Rc::new(StopLoop(Rc::clone(core))));
     let mut outcome = Ok(());
     let mut attempts = 0;
     while attempts < DEADLOCK_ATTEMPTS {
@@ -511,7 +494,7 @@ impl Runnable for StopWithAll {
     fn run(self: Rc<Self>) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
-            self.core.push(Rc::new(StopWithMain(Rc::clone(&self.core))));
+            self.core.push(Rc::new(StopLoop(Rc::clone(&self.core))));
         }
     }
 
@@ -594,7 +577,7 @@ fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
     if core.jobs.get() == 0 {
         return Ok(());
     }
-    let stop = Rc::new(StopWithMain(Rc::clone(core)));
+    let stop = Rc::new(StopLoop(Rc::clone(core)));
     core.jobs_waiters.borrow_mut().push(Rc::clone(&stop) as Rc<dyn Runnable>);
     core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), stop);
     let result = run_loop(core);

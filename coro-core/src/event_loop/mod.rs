@@ -401,8 +401,8 @@ pub(crate) fn check_may_run(core: &Rc<LoopCore>) -> Result<()> {
     Err(RuntimeError::new(message).into())
 }
 
-/// The done callback of what `run_until_complete` waits for.
-struct StopLoop(Rc<LoopCore>);
+/// The done callback of what the loop is run for: stops the loop.
+pub(crate) struct StopLoop(pub(crate) Rc<LoopCore>);
 
 impl Runnable for StopLoop {
     fn run(self: Rc<Self>) {

@@ -20,7 +20,7 @@ pub(crate) use callback::callback_name;
 pub use once::OnceFuture;
 pub(crate) use plain::timer_future;
 use state::Slot;
-pub(crate) use state::{FutureState, cancelled_error};
+pub(crate) use state::{FutureState, by_state, cancelled_error};
 
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
 use crate::error::{Error, InvalidState, Result, RuntimeError, StopIteration, TypeError};

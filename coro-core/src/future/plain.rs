@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Future, FutureObject, FutureState};
+use super::{Future, FutureObject, FutureState, by_state};
 use crate::error::Error;
 use crate::events::{LoopCore, Runnable, Waitable, running_core};
 
@@ -26,14 +26,6 @@ impl<T> Plain<T> {
 }
 
 impl<T: 'static> Waitable for Plain<T> {
-    fn is_done(&self) -> bool {
-        self.state.is_done()
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.state.is_cancelled()
-    }
-
     fn cancel(self: Rc<Self>, message: Option<String>) -> bool {
         match &self.cancel_hook {
             Some(_) if self.state.is_done() => false,
@@ -42,28 +34,7 @@ impl<T: 'static> Waitable for Plain<T> {
         }
     }
 
-    fn retrieve(&self) -> Option<Error> {
-        self.state.retrieve()
-    }
-
-    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
-        self.state.add_waiter(waiter);
-    }
-
-    fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        self.state.remove_waiter(waiter);
-    }
-
-    fn event_loop(&self) -> Option<Rc<LoopCore>> {
-        self.state.core().cloned()
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<")?;
-        self.fmt_head(f)?;
-        self.state.fmt_tail(f)?;
-        f.write_str(">")
-    }
+    by_state!();
 
     fn task_name(&self) -> Option<String> {
         None

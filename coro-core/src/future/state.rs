@@ -199,3 +199,40 @@ impl<T: 'static> Future<T> {
 pub(crate) fn cancelled_error(message: Option<String>) -> Error {
     Error::new(message.map_or_else(Cancelled::new, Cancelled::with_message))
 }
+
+/// The methods of `Waitable` that only ask the state, for types with a field `state` and a `fmt_head`.
+macro_rules! by_state {
+    () => {
+        fn is_done(&self) -> bool {
+            self.state.is_done()
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.state.is_cancelled()
+        }
+
+        fn retrieve(&self) -> Option<$crate::Error> {
+            self.state.retrieve()
+        }
+
+        fn add_waiter(self: std::rc::Rc<Self>, waiter: std::rc::Rc<dyn $crate::events::Runnable>) {
+            self.state.add_waiter(waiter);
+        }
+
+        fn remove_waiter(&self, waiter: &std::rc::Rc<dyn $crate::events::Runnable>) {
+            self.state.remove_waiter(waiter);
+        }
+
+        fn event_loop(&self) -> Option<std::rc::Rc<$crate::events::LoopCore>> {
+            self.state.core().cloned()
+        }
+
+        fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("<")?;
+            self.fmt_head(f)?;
+            self.state.fmt_tail(f)?;
+            f.write_str(">")
+        }
+    };
+}
+pub(crate) use by_state;

@@ -19,7 +19,7 @@ use crate::coroutine::{Awaitable, StdFuture};
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
 use crate::events::{LoopCore, Runnable, Waitable};
 use crate::fiber::{Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent, barrier};
-use crate::future::{Future, FutureObject, FutureState};
+use crate::future::{Future, FutureObject, FutureState, by_state};
 use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
@@ -330,14 +330,6 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Woken for TaskInner<T, A> {
 }
 
 impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A> {
-    fn is_done(&self) -> bool {
-        self.state.is_done()
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.state.is_cancelled()
-    }
-
     fn cancel(self: Rc<Self>, message: Option<String>) -> bool {
         if self.state.is_done() {
             return false;
@@ -366,28 +358,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
         self.control.cancel_message.borrow().clone()
     }
 
-    fn retrieve(&self) -> Option<Error> {
-        self.state.retrieve()
-    }
-
-    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
-        self.state.add_waiter(waiter);
-    }
-
-    fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        self.state.remove_waiter(waiter);
-    }
-
-    fn event_loop(&self) -> Option<Rc<LoopCore>> {
-        self.state.core().cloned()
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<")?;
-        self.fmt_head(f)?;
-        self.state.fmt_tail(f)?;
-        f.write_str(">")
-    }
+    by_state!();
 
     fn task_name(&self) -> Option<String> {
         Some(self.control.name())
