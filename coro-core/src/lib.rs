@@ -35,6 +35,10 @@
 //! | `timeout`, `timeout_at`, `Timeout` | [`timeout`], [`timeout_at`], [`Timeout`] |
 //! | `TaskGroup` | [`TaskGroup`], with [`TaskGroup::scope`] for tasks that borrow |
 //! | `Lock`, `Event`, `Semaphore`, `BoundedSemaphore` | [`Lock`], [`Event`], [`Semaphore`], [`BoundedSemaphore`] |
+//! | `Condition`, `Barrier` | [`Condition`], [`Barrier`] |
+//! | `Queue`, `LifoQueue`, `PriorityQueue` | [`Queue`], [`LifoQueue`], [`PriorityQueue`] |
+//! | `as_completed` | [`as_completed`] |
+//! | `loop.add_reader` and its like | [`EventLoop::add_reader`] |
 //! | `contextlib.AsyncExitStack`, `aclosing` | [`AsyncExitStack`], [`aclosing`] |
 //! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
@@ -100,8 +104,8 @@ pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
 pub use cancel_scope::{CancelScope, fail_after, fail_at, move_on_after, move_on_at};
 pub use combinators::{
     AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep,
-    Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, millis, race, secs,
-    shield, sleep, timeout, timeout_at, wait, wait_for,
+    SleepThen, Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, millis,
+    race, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
 };
 pub use compat::AsStdFuture;
 pub use context::{Context, ContextVar, Token};

@@ -17,6 +17,6 @@ pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exception
 pub use interval::{Interval, interval};
 pub use race::{Race, race};
 pub use shield::shield;
-pub use sleep::{Sleep, millis, secs, sleep};
+pub use sleep::{Sleep, SleepThen, millis, secs, sleep};
 pub use timeout::{Timeout, WaitFor, timeout, timeout_at, wait_for};
 pub use wait::{AsFuture, ReturnWhen, Wait, wait};

@@ -1,6 +1,7 @@
 //! `race`: the first to end wins, the others are cancelled and waited for.
 
 use crate::combinators::wait::{ReturnWhen, wait};
+use crate::compat::into_future;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result, ValueError};
 use crate::events::{ExceptionContext, running_core};
@@ -98,4 +99,8 @@ fn end<T>(losers: &[EnsuredFuture<T>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+into_future! {
+    [A: Awaitable<Output = T> + 'static, T: 'static] Race<A> => T;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compat::into_future;
 use crate::coroutine::{Awaitable, Origins, suspend};
 use crate::definition::Origin;
 use crate::error::Result;
@@ -92,11 +93,51 @@ impl Awaitable for Sleep {
     }
 }
 
-impl IntoFuture for Sleep {
-    type Output = Result<()>;
-    type IntoFuture = crate::compat::AsStdFuture<Self>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        crate::compat::AsStdFuture::new(self)
+impl Sleep {
+    /// The same, giving `result` at its end; `asyncio.sleep(delay, result)`.
+    ///
+    /// # Errors
+    /// When awaited: as [`sleep`].
+    ///
+    /// # Cancellation
+    /// As [`sleep`]; the result is dropped.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let egg = coro_core::RunBuilder::new().virtual_clock().run(sleep(secs(3)).result("egg"))?;
+    /// assert_eq!(egg, "egg");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn result<T>(self, result: T) -> SleepThen<T> {
+        SleepThen { sleep: self, result }
     }
+}
+
+/// What [`Sleep::result`] returns.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// let then: coro_core::SleepThen<u32> = sleep(secs(0)).result(6);
+/// assert_eq!(coro_core::run(then)?, 6);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a sleep does nothing until it is awaited"]
+pub struct SleepThen<T> {
+    sleep: Sleep,
+    result: T,
+}
+
+impl<T> Awaitable for SleepThen<T> {
+    type Output = T;
+
+    fn co_await(self) -> Result<T> {
+        self.sleep.co_await()?;
+        Ok(self.result)
+    }
+}
+
+into_future! {
+    [] Sleep => ();
+    [T: 'static] SleepThen<T> => T;
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_context::AsyncContextManager;
+use crate::compat::into_future;
 use crate::coroutine::{Awaitable, Ensured, Origins};
 use crate::definition::Origin;
 use crate::error::{Cancelled, Elapsed, Error, Result, RuntimeError};
@@ -496,4 +497,8 @@ fn no_cancellation<T>(result: Result<T>) -> Result<T> {
         true => Error::caused_by(Elapsed, error),
         false => error,
     })
+}
+
+into_future! {
+    [A: Awaitable<Output = T> + 'static, T: 'static] WaitFor<A> => T;
 }

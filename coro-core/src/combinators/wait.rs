@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::compat::into_future;
 use crate::coroutine::{Awaitable, Origins};
 use crate::definition::Origin;
 use crate::error::{Result, ValueError};
@@ -276,4 +277,8 @@ impl<F: AsFuture> Awaitable for Wait<F> {
     fn __origin(&self) -> Origins {
         Origins(Origin::Type("wait"))
     }
+}
+
+into_future! {
+    [F: AsFuture + 'static] Wait<F> => (Vec<F>, Vec<F>);
 }

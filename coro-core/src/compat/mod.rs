@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::events::{Runnable, running_core};
 use crate::fiber::Awaited;
 use crate::future::{Future, OnceFuture};
-use crate::task::{Task, create_task};
+use crate::task::{EnsuredFuture, Task, create_task};
 use crate::waker::{WakeSlot, Woken};
 
 #[diagnostic::do_not_recommend]
@@ -173,30 +173,26 @@ impl<A: Awaitable> Debug for AsStdFuture<A> {
     }
 }
 
+/// `.await` in an `async` block, for awaitables that own what they use. `[…]` are the parameters with their bounds.
 macro_rules! into_future {
-    ($($awaitable:ident<$T:ident> $(where $bound:path)?),+ $(,)?) => {$(
-        impl<$T: $($bound +)? 'static> IntoFuture for $awaitable<$T> {
-            type Output = Result<$T>;
-            type IntoFuture = AsStdFuture<Self>;
+    ($([$($parameters:tt)*] $awaitable:ty => $output:ty;)+) => {$(
+        impl<$($parameters)*> IntoFuture for $awaitable {
+            type Output = $crate::Result<$output>;
+            type IntoFuture = $crate::compat::AsStdFuture<Self>;
 
-            fn into_future(self) -> AsStdFuture<Self> {
-                AsStdFuture::new(self)
+            fn into_future(self) -> Self::IntoFuture {
+                $crate::compat::AsStdFuture::new(self)
             }
         }
     )+};
 }
+pub(crate) use into_future;
 
-into_future!(Future<T> where Clone, OnceFuture<T>, Task<T>, SharedCoroutine<T>);
-
-impl<F, T> IntoFuture for Coroutine<F>
-where
-    F: FnOnce() -> Result<T> + 'static,
-    T: 'static,
-{
-    type Output = Result<T>;
-    type IntoFuture = AsStdFuture<Self>;
-
-    fn into_future(self) -> AsStdFuture<Self> {
-        AsStdFuture::new(self)
-    }
+into_future! {
+    [T: Clone + 'static] Future<T> => T;
+    [T: 'static] OnceFuture<T> => T;
+    [T: 'static] Task<T> => T;
+    [T: 'static] EnsuredFuture<T> => T;
+    [T: 'static] SharedCoroutine<T> => T;
+    [F: FnOnce() -> Result<T> + 'static, T: 'static] Coroutine<F> => T;
 }

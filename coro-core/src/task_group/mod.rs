@@ -109,6 +109,9 @@ impl Group {
         *self.parent.borrow_mut() = Some(parent);
         *self.open.borrow_mut() = Some(Open::new());
         self.entered.set(true);
+        if self.aborting.get() {
+            self.cancel_parent(); // it was cancelled before it was entered
+        }
         Ok(())
     }
 
@@ -173,7 +176,14 @@ impl Group {
         }
         if !self.aborting.get() && !self.parent_cancel_requested.get() {
             self.abort();
-            self.parent_cancel_requested.set(true);
+            self.cancel_parent();
+        }
+    }
+
+    /// Cancels the block, once; the exit takes the request back.
+    fn cancel_parent(&self) {
+        let parent = self.parent.borrow().clone();
+        if let Some(parent) = parent.filter(|_| !self.parent_cancel_requested.replace(true)) {
             parent.cancel();
         }
     }
@@ -305,6 +315,34 @@ impl TaskGroup {
         self.create_task_with(TaskBuilder::new(), awaitable)
     }
 
+    /// Ends the group early: cancels its tasks and its block, which is left without an error; as `cancel()` of
+    /// asyncio 3.15. A group that was not entered yet is cancelled when it is. Calling it again changes nothing.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn first_of_two() {
+    ///         async with TaskGroup::new() as group {
+    ///             group.create_task(sleep(secs(60)));
+    ///             await!(sleep(millis(1)));
+    ///             group.cancel(); // the goal is reached
+    ///             await!(sleep(secs(60)));
+    ///         }
+    ///     }
+    /// }
+    /// # coro_core::RunBuilder::new().virtual_clock()
+    /// .run(first_of_two())?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn cancel(&self) {
+        if !self.inner.aborting.get() {
+            self.inner.abort();
+        }
+        if self.inner.entered.get() && !self.inner.exiting.get() {
+            self.inner.cancel_parent();
+        }
+    }
+
     /// As [`create_task`](Self::create_task), with a name, a context or a stack size.
     ///
     /// ```
@@ -342,6 +380,7 @@ impl AsyncContextManager for TaskGroup {
     }
 
     fn aexit(&mut self, error: Option<&Error>) -> Result<bool> {
-        self.inner.exit(error).map(|()| false)
+        // Where the exit raises nothing after a cancellation, the group itself had asked for that one.
+        self.inner.exit(error).map(|()| error.is_some_and(Error::is_cancelled))
     }
 }
