@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as PollContext, Poll, Wake, Waker};
 
-use common::{Log, event_loop, quiet_panics, reported, run, run_ordered};
+use common::{Log, event_loop, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{AnyFuture, AsFuture, ContextVar, Future, wait};
 
@@ -216,7 +216,7 @@ fn a_subscriber_that_suspends_or_calls_back_in_gets_an_error() {
 #[test]
 fn destructors_of_results_may_suspend_and_call_back_in() {
     let log = Log::new();
-    run_ordered(|| {
+    run(|| {
         let beside = innocent();
         let inner = log.clone();
         let hostile = move |name: &'static str| {
@@ -253,7 +253,9 @@ fn destructors_of_results_may_suspend_and_call_back_in() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(log.take(), ["taken: true", "in a future: true", "unclaimed: false", "captured: false"]);
+    let mut said = log.take();
+    said[2..].sort(); // these come in one round
+    assert_eq!(said, ["taken: true", "in a future: true", "captured: false", "unclaimed: false"]);
 }
 
 #[test]

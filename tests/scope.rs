@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Log, quiet_panics, reported, run, run_ordered};
+use common::{Log, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{ErrorGroup, Future};
 
@@ -26,11 +26,11 @@ type BoxChild<'a> = coro_core::LocalBoxCoroutine<'a, ()>;
 #[test]
 fn a_scope_waits_when_its_block_returns_early() {
     let log = Log::new();
-    run_ordered(|| {
+    run(|| {
         let text = String::from("child");
         let result: Result<u32> = TaskGroup::scope(|group| {
             group.create_task(slow(&log, &text));
-            sleep(secs(0)).co_await()?;
+            sleep(millis(1)).co_await()?; // it has begun by then
             raise!("early");
         });
         log.push("after");
@@ -47,12 +47,12 @@ fn a_scope_waits_when_its_block_returns_early() {
 fn a_scope_waits_when_its_block_panics() {
     quiet_panics();
     let log = Log::new();
-    run_ordered(|| {
+    run(|| {
         let text = String::from("child");
         let caught = catch_unwind(AssertUnwindSafe(|| {
             TaskGroup::scope(|group| -> Result<()> {
                 group.create_task(slow(&log, &text));
-                sleep(secs(0)).co_await()?;
+                sleep(millis(1)).co_await()?; // it has begun by then
                 panic!("meant: in the block");
             })
         }));

@@ -2,26 +2,26 @@
 
 mod common;
 
-use common::{in_child, run, run_ordered, stderr};
+use common::{in_child, run, stderr};
 use coro_core::prelude::*;
 use coro_core::stack::stats;
 use coro_core::{Awaited, TaskBuilder, Yielder, generator, suspend};
 
 #[test]
 fn a_stack_is_taken_when_a_task_first_runs_and_given_back_when_it_ends() {
-    run_ordered(|| {
+    run(|| {
         let before = stats().in_use;
         let task = create_task(sleep(secs(1)));
         let cancelled = create_task(sleep(secs(1)));
         cancelled.cancel();
         assert_eq!(stats().in_use, before, "nothing is taken before the first step");
-        sleep(secs(0)).co_await()?;
+        sleep(millis(1)).co_await()?;
         assert_eq!(stats().in_use, before + 1, "what was cancelled before its start never takes one");
         let in_callback = std::rc::Rc::new(std::cell::Cell::new(None));
         let inner = in_callback.clone();
         task.add_done_callback(move |_| inner.set(Some(stats().in_use)));
         task.co_await()?;
-        sleep(secs(0)).co_await()?;
+        sleep(millis(1)).co_await()?;
         assert_eq!(in_callback.get(), Some(before), "it is back before anybody hears of the end");
         Ok(())
     })

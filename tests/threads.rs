@@ -88,7 +88,7 @@ fn a_waker_outlives_its_task_its_loop_and_its_thread() {
             run(move || {
                 let (future, own, ready) = handed();
                 let task = create_task(future);
-                sleep(secs(0)).co_await()?;
+                sleep(millis(1)).co_await()?; // it has begun by then
                 let own = own.recv().unwrap();
                 wakers.iter().for_each(Waker::wake_by_ref);
                 sleep(secs(0)).co_await()?;
@@ -109,7 +109,7 @@ fn a_waker_of_a_task_that_has_ended_does_not_poll_the_one_that_came_after_it() {
     run(|| {
         let (first, wakers, ready) = handed();
         let first = create_task(first);
-        sleep(secs(0)).co_await()?;
+        sleep(millis(1)).co_await()?; // it has begun by then
         let stale = wakers.recv().unwrap();
         *ready.lock().unwrap() = true;
         stale.wake_by_ref();

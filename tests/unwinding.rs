@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Mutex;
 
-use common::{Log, quiet_panics, reported, run, run_ordered};
+use common::{Log, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{Runner, RuntimeError, Yielder, generator};
 
@@ -49,7 +49,7 @@ fn an_await_that_starts_while_the_thread_unwinds_is_refused() {
 fn no_other_task_runs_or_sees_panicking_while_one_unwinds() {
     quiet_panics();
     let mutex = Rc::new(Mutex::new(0));
-    run_ordered(|| {
+    run(|| {
         let seen = Rc::new(Cell::new(0));
         let innocent = create_task(coroutine({
             let (seen, mutex) = (seen.clone(), mutex.clone());
@@ -72,7 +72,9 @@ fn no_other_task_runs_or_sees_panicking_while_one_unwinds() {
             }
         });
         assert_eq!(seen.get(), before, "the await in the destructor switched to another task");
-        sleep(secs(0)).co_await()?;
+        for _ in 0..2 {
+            sleep(secs(0)).co_await()?; // the other may come after us in the first round
+        }
         assert!(seen.get() > before);
         innocent.cancel();
         Ok(())
