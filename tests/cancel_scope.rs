@@ -1,6 +1,8 @@
 //! Cancel scopes: a cancellation holds until its block is left, is caught there, and nothing else is; and children that
 //! say when they are ready.
 
+mod common;
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -12,7 +14,12 @@ use coro_core::{
 };
 
 fn run<T>(f: impl FnOnce() -> Result<T>) -> T {
-    coro_core::RunBuilder::new().virtual_clock().run(coroutine(f)).unwrap()
+    common::run(f).unwrap()
+}
+
+/// For limits that end at the same moment: which strikes first decides what is raised.
+fn run_ordered<T>(f: impl FnOnce() -> Result<T>) -> T {
+    common::run_ordered(f).unwrap()
 }
 
 fn now() -> Duration {
@@ -462,7 +469,7 @@ fn a_task_that_is_awaited_is_cancelled_with_it() {
 
 #[test]
 fn timeouts_inside_and_outside() {
-    run(|| {
+    run_ordered(|| {
         // The scope ends first: the limit in it is not what is raised.
         assert_eq!(move_on_after(secs(1), |_| timeout(secs(5), || nap(60)))?, None);
         // Both at once.
@@ -610,7 +617,7 @@ fn combinators_in_a_cancelled_scope() {
 
 #[test]
 fn scopes_between_groups_and_limits() {
-    run(|| {
+    run_ordered(|| {
         let inner = CancelScope::after(secs(1));
         let outer = move_on_after(secs(1), |_| {
             timeout(secs(1), || {
