@@ -1,7 +1,18 @@
 //! std futures on this loop, and this library's awaitables in `async` blocks.
 //!
-//! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who awaits it. An
-//! awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
+//! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who
+//! awaits it. An awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
+//!
+//! ```
+//! use coro_core::prelude::*;
+//! let both = coro_core::run(coroutine(|| {
+//!     let six = async { 2 * 3 }.co_await()?;
+//!     let seven = async { sleep(millis(1)).result(7).await }.co_await()??;
+//!     Ok((six, seven))
+//! }))?;
+//! assert_eq!(both, (6, 7));
+//! # Ok::<(), Error>(())
+//! ```
 //!
 //! `compat::smol` has what the smol family of crates adds to std futures (feature `smol-timeout`, on by default).
 
