@@ -7,48 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Log, event_loop, quiet_panics, reported, run, run_ordered};
+use common::{
+    Log, at_each_moment, direct, ended, event_loop, next_round, quiet_panics, reported, run, run_ordered,
+};
 use coro_core::prelude::*;
-use coro_core::{AnyTask, Awaited, Borrower, CapacityLimiter, Notify, OnceCell, RuntimeError, RwLock, Step};
-
-fn next_round() -> Result<()> {
-    sleep(Duration::ZERO).co_await()
-}
-
-/// A round, and whether the cancellation comes before what else happens in that round, or after it.
-type Moment = (u32, bool);
-
-const ROUNDS: u32 = 6;
-
-/// Runs `scenario` once for each moment at which its victim can be cancelled.
-fn at_each_moment(scenario: impl Fn(Moment) -> Result<()>) {
-    for moment in (0..ROUNDS).flat_map(|round| [(round, true), (round, false)]) {
-        if let Err(error) = run(|| scenario(moment)) {
-            panic!("cancelled at {moment:?}: {error:?}");
-        }
-    }
-}
-
-/// Goes through the rounds, does what `act` does in them, and cancels the victim at its moment.
-fn direct(victim: &AnyTask, at: Moment, mut act: impl FnMut(u32)) -> Result<()> {
-    for round in 0..ROUNDS {
-        if at == (round, true) {
-            victim.cancel();
-        }
-        act(round);
-        if at == (round, false) {
-            victim.cancel();
-        }
-        next_round()?;
-    }
-    Ok(())
-}
-
-/// The victim ended with its result or with its cancellation, nothing else.
-#[track_caller]
-fn ended<T>(result: Result<T>) {
-    assert!(result.as_ref().err().is_none_or(Error::is_cancelled), "{:?}", result.err());
-}
+use coro_core::{Awaited, Borrower, CapacityLimiter, Notify, OnceCell, RuntimeError, RwLock, Step};
 
 #[test]
 fn readers_share_and_a_waiting_writer_holds_later_readers_back() {

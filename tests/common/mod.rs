@@ -163,3 +163,44 @@ fn run_with<T>(ordered: bool, main: impl FnOnce() -> coro_core::Result<T>) -> co
 pub fn event_loop() -> coro_core::EventLoop {
     coro_core::LoopBuilder::new().virtual_clock().build().unwrap()
 }
+
+/// Lets every task that is ready run once.
+pub fn next_round() -> coro_core::Result<()> {
+    coro_core::Awaitable::co_await(coro_core::sleep(std::time::Duration::ZERO))
+}
+
+/// A round, and whether the cancellation comes before what else happens in that round, or after it.
+pub type Moment = (u32, bool);
+
+/// How many rounds a victim is followed through.
+pub const ROUNDS: u32 = 6;
+
+/// Runs `scenario` once for each moment at which its victim can be cancelled.
+pub fn at_each_moment(scenario: impl Fn(Moment) -> coro_core::Result<()>) {
+    for moment in (0..ROUNDS).flat_map(|round| [(round, true), (round, false)]) {
+        if let Err(error) = run(|| scenario(moment)) {
+            panic!("cancelled at {moment:?}: {error:?}");
+        }
+    }
+}
+
+/// Goes through the rounds, does what `act` does in them, and cancels the victim at its moment.
+pub fn direct(victim: &coro_core::AnyTask, at: Moment, mut act: impl FnMut(u32)) -> coro_core::Result<()> {
+    for round in 0..ROUNDS {
+        if at == (round, true) {
+            victim.cancel();
+        }
+        act(round);
+        if at == (round, false) {
+            victim.cancel();
+        }
+        next_round()?;
+    }
+    Ok(())
+}
+
+/// The victim ended with its result or with its cancellation, nothing else.
+#[track_caller]
+pub fn ended<T>(result: coro_core::Result<T>) {
+    assert!(result.as_ref().err().is_none_or(coro_core::Error::is_cancelled), "{:?}", result.err());
+}
