@@ -4,20 +4,22 @@
 //! that a snapshot can follow a job into a thread.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::error::{Result, RuntimeError, ValueError};
+use crate::error::{Result, ValueError};
 
 type Values = Arc<BTreeMap<u64, Arc<dyn Any + Send + Sync>>>;
 
 thread_local! {
-    static CURRENT: RefCell<Context> = RefCell::new(Context::new());
+    /// `None` stands for a set that nobody has asked for yet.
+    static CURRENT: Cell<Option<Context>> = const { Cell::new(None) };
 }
 
 /// A set of values of context variables; `contextvars.Context`.
@@ -64,7 +66,12 @@ impl Context {
     /// assert_eq!(Context::current().get(&USER), Some("ada"));
     /// ```
     pub fn current() -> Self {
-        CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default() // empty at the end of the thread
+        let current = CURRENT.try_with(|current| {
+            let context = current.take().unwrap_or_default();
+            current.set(Some(context.clone()));
+            context
+        });
+        current.unwrap_or_default() // empty at the end of the thread
     }
 
     /// Another set with the same values: `contextvars.copy_context()` is `Context::current().copy()`.
@@ -114,8 +121,9 @@ impl Context {
     }
 
     /// As [`enter`](Self::enter), for a handle that is not needed elsewhere.
+    #[inline(always)]
     pub(crate) fn into_force(self) -> Entered {
-        Entered { before: CURRENT.try_with(|current| current.replace(self)).ok() }
+        Entered { before: CURRENT.try_with(|current| current.replace(Some(self))).ok() }
     }
 
     /// The value that `var` has in this set; `context.get(var)`. The default of `var` does not count.
@@ -169,19 +177,22 @@ impl Debug for Context {
 
 /// Puts the former context back.
 pub(crate) struct Entered {
-    before: Option<Context>,
+    /// `None` when it was put back, and at the end of the thread.
+    before: Option<Option<Context>>,
 }
 
 impl Entered {
     /// Puts the former context back, and gives the one that was in force until now: another one than was entered,
     /// if a task was suspended inside of [`Context::run`].
-    pub(crate) fn leave(mut self) -> Option<Context> {
-        self.put_back()
+    #[inline(always)]
+    pub(crate) fn leave(self) -> Option<Context> {
+        ManuallyDrop::new(self).put_back()
     }
 
+    #[inline(always)]
     fn put_back(&mut self) -> Option<Context> {
         let before = self.before.take()?;
-        CURRENT.try_with(|current| current.replace(before)).ok()
+        CURRENT.try_with(|current| current.replace(before)).ok().flatten()
     }
 }
 
@@ -294,7 +305,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// Takes one [`set`](Self::set) back: the value is what it was before that.
     ///
     /// # Errors
-    /// [`ValueError`] if the token is another variable's, [`RuntimeError`] if it was made in another context.
+    /// [`ValueError`] if the token is another variable's, or was made in another context.
     ///
     /// ```
     /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
@@ -311,9 +322,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
             );
         }
         if !token.context.same(&Context::current()) {
-            return Err(
-                RuntimeError::new(format!("the token of {self:?} was made in another context")).into()
-            );
+            return Err(ValueError::new(format!("the token of {self:?} was made in another context")).into());
         }
         token.context.replace(token.id, token.before);
         Ok(())

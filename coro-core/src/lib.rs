@@ -39,13 +39,24 @@
 //! | `Queue`, `LifoQueue`, `PriorityQueue` | [`Queue`], [`LifoQueue`], [`PriorityQueue`] |
 //! | `as_completed` | [`as_completed`] |
 //! | `loop.add_reader` and its like | [`EventLoop::add_reader`] |
+//! | `loop.sock_recv` and its like, `loop.sendfile` | the methods of the sockets in [`net`], [`net::sendfile`] |
+//! | `loop.add_signal_handler`, `signal` | [`EventLoop::add_signal_handler`], [`signal`](mod@signal) |
+//! | `create_subprocess_exec`, `create_subprocess_shell` | [`create_subprocess_exec`], [`create_subprocess_shell`], [`process`] |
 //! | `contextlib.AsyncExitStack`, `aclosing` | [`AsyncExitStack`], [`aclosing`] |
 //! | `to_thread`, `run_coroutine_threadsafe` | [`to_thread`], [`LoopHandle::run_coroutine_threadsafe`] |
+//! | `wrap_future` | [`wrap_future`] |
+//! | `loop.getaddrinfo`, `loop.getnameinfo` | [`EventLoop::getaddrinfo`], [`EventLoop::getnameinfo`], [`dns`] |
+//! | `open_connection`, `start_server`, `Server` | [`open_connection`], [`start_server`], [`Server`] |
+//! | `StreamReader`, `StreamWriter` | [`StreamReader`], [`StreamWriter`] |
+//! | `Transport`, `Protocol`, `DatagramProtocol` | [`Transport`], [`Protocol`], [`DatagramProtocol`] |
+//! | `loop.create_connection` and its like | [`EventLoop::create_connection`], [`EventLoop::create_server`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
+//! | `eager_task_factory`, `loop.set_task_factory` | [`eager_task_factory`], [`EventLoop::set_task_factory`] |
 //! | `concurrent.futures.Executor` | [`Executor`] |
 //! | generators, `send`, `throw`, `close` | [`Generator`], [`SharedGenerator`] |
 //! | `__await__`, coroutine objects | [`Awaitable`], [`Coroutine`], [`SharedCoroutine`] |
-//! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`] |
+//! | `__anext__`, async generators | [`AsyncIterator`], [`AsyncGenerator`], [`SharedAsyncGenerator`] |
+//! | asynchronous comprehensions | [`Aiter`] |
 //! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
@@ -70,42 +81,57 @@ pub mod __private;
 mod async_context;
 mod async_iter;
 mod cancel_scope;
+pub mod channel;
 mod clock;
 mod combinators;
 pub mod compat;
 mod context;
 mod coroutine;
 mod definition;
+pub mod dns;
 mod error;
 mod event_loop;
 mod events;
 mod exit_stack;
 mod fiber;
+pub mod fs;
 mod future;
 mod generator;
+mod in_place;
+mod io;
+pub mod net;
+#[cfg(unix)]
+pub mod process;
 mod queue;
 mod reactor;
 #[allow(missing_docs)]
 mod reflect;
 mod report;
 mod runner;
-mod signal;
+pub mod signal;
 pub mod stack;
+pub mod stdio;
+mod stream;
 mod sync;
 mod task;
 mod task_group;
 mod thread;
 mod timer_queue;
+mod transport;
 mod unwind;
 mod waker;
+mod workers;
 
 pub use async_context::{AsyncContextManager, ContextManager, context_manager};
-pub use async_iter::{AsyncGenerator, AsyncIterator, anext, async_generator};
+pub use async_iter::{
+    Aiter, AsyncGenerator, AsyncIterator, AsyncLent, Peekable, SharedAsyncGenerator, SuspendingIter, aiter,
+    anext, anext_or, async_generator,
+};
 pub use cancel_scope::{CancelScope, fail_after, fail_at, move_on_after, move_on_at};
 pub use combinators::{
     AsCompleted, AsFuture, Gathered, Interval, IntoGather, Iterated, NextCompleted, Race, ReturnWhen, Sleep,
-    SleepThen, Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, millis,
-    race, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
+    SleepThen, Timeout, Wait, WaitFor, as_completed, gather, gather_return_exceptions, interval, merge,
+    millis, race, secs, shield, sleep, timeout, timeout_at, wait, wait_for,
 };
 pub use compat::AsStdFuture;
 pub use context::{Context, ContextVar, Token};
@@ -116,19 +142,31 @@ pub use coroutine::{
 };
 pub use definition::Definition;
 pub use error::{
-    BrokenBarrier, Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, InvalidState, KeyboardInterrupt,
-    Panicked, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError, StopAsyncIteration, StopIteration,
-    TypeError, ValueError,
+    BrokenBarrier, Cancelled, Elapsed, Error, ErrorGroup, GeneratorExit, IncompleteRead, InvalidState,
+    KeyboardInterrupt, LimitOverrun, Panicked, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError,
+    StopAsyncIteration, StopIteration, SystemExit, TypeError, ValueError,
 };
-pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture};
-pub use events::{AnyFuture, EventLoop, ExceptionContext, Executor, Handle, TimerHandle, get_running_loop};
+pub use event_loop::{Deadlock, LoopBuilder, LoopHandle, ThreadsafeFuture, wrap_future};
+pub use events::{
+    AnyFuture, EventLoop, ExceptionContext, ExceptionHandler, Executor, Handle, TimerHandle, get_running_loop,
+};
 pub use exit_stack::{AsyncExitStack, aclosing};
 pub use fiber::{Awaited, Sent};
 pub use future::{CallbackId, Future, OnceFuture};
-pub use generator::{FrameState, Generator, GeneratorState, Lent, SharedGenerator, Yielder, generator};
+pub use generator::{
+    FrameState, Generator, GeneratorState, Lent, SharedGenerator, YieldFrom, Yielder, generator,
+};
+#[cfg(unix)]
+pub use process::{create_subprocess_exec, create_subprocess_shell};
 pub use queue::{BaseQueue, Fifo, Get, Lifo, LifoQueue, Priority, PriorityQueue, Put, Queue, Storage};
 pub use report::TARGET as REPORT_TARGET;
 pub use runner::{RunBuilder, Runner, run};
+pub use stream::{
+    OpenConnection, StartServer, StdReader, StreamReader, StreamReaderProtocol, StreamWriter,
+    open_connection, start_server,
+};
+#[cfg(unix)]
+pub use stream::{open_unix_connection, start_unix_server};
 pub use sync::{
     Acquire, Barrier, BarrierWait, BoundedSemaphore, Condition, ConditionGuard, ConditionLocking,
     ConditionWait, ConditionWaitFor, Event, EventWait, Lock, LockGuard, Locking, Permit, Semaphore,
@@ -139,11 +177,18 @@ pub use sync::{
     broadcast, oneshot, watch,
 };
 pub use task::{
-    AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, all_tasks, cleanup, create_task, current_task,
-    ensure_future,
+    AnyTask, CoroInfo, EnsuredFuture, Task, TaskBuilder, TaskFactory, all_tasks, cleanup, create_task,
+    current_task, eager_task_factory, ensure_future,
 };
 pub use task_group::{Scope, ScopedTask, Started, Starting, TaskGroup};
 pub use thread::{ToThread, to_thread};
+#[cfg(unix)]
+pub use transport::UnixPath;
+pub use transport::{
+    ConnectTarget, CreateConnection, CreateDatagramEndpoint, CreateServer, DatagramProtocol,
+    DatagramTransport, Protocol, ServeTarget, Server, Transport, TransportSocket,
+};
+pub use workers::{Serving, Workers};
 
 /// What most programs need: `use coro_core::prelude::*;`.
 ///
@@ -158,9 +203,10 @@ pub use thread::{ToThread, to_thread};
 pub mod prelude {
     pub use crate::{
         AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator,
-        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, Task, TaskGroup, Timeout,
-        async_fn, cleanup, context_manager, coroutine, create_task, gather, gather_return_exceptions,
-        get_running_loop, millis, raise, secs, shield, sleep, stackful, timeout, to_thread, wait_for,
+        GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, StreamReader, StreamWriter, Task,
+        TaskGroup, Timeout, async_fn, cleanup, context_manager, coroutine, create_task, gather,
+        gather_return_exceptions, get_running_loop, millis, open_connection, raise, secs, shield, sleep,
+        stackful, start_server, timeout, to_thread, wait_for,
     };
     pub use std::time::Duration;
 }

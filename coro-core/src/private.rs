@@ -12,7 +12,7 @@ pub use crate::reflect::{IsAsyncGenerator, IsAwaitable, IsCoroutine, IsFuture, I
 use crate::async_context::{AsyncContextManager, ContextManager};
 use crate::async_iter::{AsyncGenerator, AsyncIterator};
 use crate::coroutine::{Awaitable, Coroutine};
-use crate::error::{Error, KeyboardInterrupt, Panicked, Result, ValueError};
+use crate::error::{Error, KeyboardInterrupt, Panicked, Result, SystemExit, ValueError};
 use crate::generator::{Generator, Yielder};
 use crate::runner::RunBuilder;
 use crate::unwind;
@@ -21,6 +21,7 @@ use crate::unwind;
 pub trait GeneratorBody<Y, S, R>: FnOnce(&Yielder<Y, S>) -> Result<R> {}
 impl<Y, S, R, F: FnOnce(&Yielder<Y, S>) -> Result<R>> GeneratorBody<Y, S, R> for F {}
 
+#[track_caller]
 pub fn coroutine<F, T>(definition: &'static Definition, body: F) -> Coroutine<F>
 where
     F: FnOnce() -> Result<T>,
@@ -246,7 +247,8 @@ pub struct MainOptions {
     pub stack_size: Option<usize>,
 }
 
-/// Runs a program: its error goes to standard error as from `main`, Ctrl-C ends it with exit status 130.
+/// Runs a program: its error goes to standard error as from `main`, Ctrl-C ends it with exit status 130, and
+/// [`SystemExit`] with the status it holds, of which the system keeps the last eight bits.
 pub fn main<A: Awaitable>(options: MainOptions, awaitable: A) -> ExitCode
 where
     A::Output: Termination,
@@ -258,10 +260,13 @@ where
     match builder.run(awaitable) {
         Ok(value) => value.report(),
         Err(error) if error.is::<KeyboardInterrupt>() => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("Error: {error:?}");
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref() {
+            Some(SystemExit(status)) => ExitCode::from(status.to_le_bytes()[0]),
+            None => {
+                eprintln!("Error: {error:?}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

@@ -11,12 +11,12 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 
-use crate::coroutine::Awaitable;
+use crate::coroutine::{Awaitable, park};
 use crate::error::{Error, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError, ValueError};
-use crate::events::running_core;
+use crate::events::{Waitable, Wakeup, running_core};
 use crate::fiber::barrier;
-use crate::future::Future;
 use crate::sync::Event;
 
 /// Where a queue keeps its items. Implemented by the three kinds of this module.
@@ -275,13 +275,13 @@ kinds! {
 
 /// Those who wait for an item, or for room.
 #[derive(Default)]
-struct Waiting(RefCell<VecDeque<Future<()>>>);
+struct Waiting(RefCell<VecDeque<Rc<Wakeup>>>);
 
 impl Waiting {
     fn wake_next(&self) {
         loop {
             let Some(next) = self.0.borrow_mut().pop_front() else { return };
-            if next.settle_value(()).is_ok() {
+            if next.wake() {
                 return;
             }
         }
@@ -290,7 +290,7 @@ impl Waiting {
     fn wake_all(&self) {
         for next in self.0.take() {
             // One that was cancelled needs no waking.
-            let _ = next.settle_value(());
+            next.wake();
         }
     }
 
@@ -299,29 +299,33 @@ impl Waiting {
         /// Takes the entry out, also when a panic passes.
         struct Leave<'a, P: FnOnce() -> bool> {
             waiting: &'a Waiting,
-            future: &'a Future<()>,
+            wakeup: Option<Rc<Wakeup>>,
             pass_on: Option<P>,
         }
         impl<P: FnOnce() -> bool> Drop for Leave<'_, P> {
             fn drop(&mut self) {
-                let Some(pass_on) = self.pass_on.take() else { return };
-                self.future.cancel();
-                let mut queue = self.waiting.0.borrow_mut();
-                if let Some(index) = queue.iter().position(|other| other.same(self.future)) {
-                    queue.remove(index);
+                let Some(wakeup) = self.wakeup.take() else { return };
+                if let Some(pass_on) = self.pass_on.take() {
+                    Rc::clone(&wakeup).cancel(None);
+                    let mut queue = self.waiting.0.borrow_mut();
+                    if let Some(index) = queue.iter().position(|other| Rc::ptr_eq(other, &wakeup)) {
+                        queue.remove(index);
+                    }
+                    drop(queue);
+                    if pass_on() && !wakeup.is_cancelled() {
+                        self.waiting.wake_next();
+                    }
                 }
-                drop(queue);
-                if pass_on() && !self.future.cancelled() {
-                    self.waiting.wake_next();
-                }
+                wakeup.give_back();
             }
         }
-        let future = Future::on(running_core()?);
-        self.0.borrow_mut().push_back(future.clone());
-        let mut leave = Leave { waiting: self, future: &future, pass_on: Some(pass_on) };
-        future.wait_done()?;
-        // A driver by hand may go on after it has cancelled what was waited for.
-        future.result()?;
+        let wakeup = Wakeup::new(running_core()?);
+        self.0.borrow_mut().push_back(Rc::clone(&wakeup));
+        let mut leave = Leave { waiting: self, wakeup: Some(Rc::clone(&wakeup)), pass_on: Some(pass_on) };
+        // A driver by hand may go on after it has cancelled what was waited for: that is an error too.
+        let result = park(&wakeup);
+        drop(wakeup);
+        result?;
         leave.pass_on = None;
         Ok(())
     }

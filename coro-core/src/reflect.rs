@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use crate::async_iter::AsyncGenerator;
+use crate::async_iter::{AsyncGenerator, SharedAsyncGenerator};
 use crate::combinators::AsFuture;
 use crate::coroutine::{Awaitable, Coroutine, SharedCoroutine};
 use crate::generator::{Generator, SharedGenerator};
@@ -43,7 +43,7 @@ probes! {
     IsFuture: [T: AsFuture] T;
     IsCoroutine: [F] Coroutine<F>, [T] SharedCoroutine<T>;
     IsGenerator: [Y, S, R, F] Generator<Y, S, R, F>, [Y, S, R] SharedGenerator<Y, S, R>;
-    IsAsyncGenerator: [Y, S, F] AsyncGenerator<Y, S, F>;
+    IsAsyncGenerator: [Y, S, F] AsyncGenerator<Y, S, F>, [Y, S] SharedAsyncGenerator<Y, S>;
 }
 
 /// Whether a value can be awaited; `inspect.isawaitable()`.

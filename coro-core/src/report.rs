@@ -78,6 +78,18 @@ pub(crate) fn runtime_warning(message: impl Display, file: &str, line: u32) {
     });
 }
 
+/// Something that should have been closed was dropped instead, which closes it: Python's `ResourceWarning`. A destructor
+/// says so through `LoopCore::report_unclosed`, which is silent without debug mode.
+pub(crate) fn unclosed(what: impl Display) {
+    quietly(|| {
+        if nobody_listens() {
+            eprintln!("ResourceWarning: unclosed {what}");
+        } else {
+            tracing::warn!(target: TARGET, category = "ResourceWarning", "unclosed {what}");
+        }
+    });
+}
+
 /// An error in a place that can only ignore it, such as a destructor.
 pub(crate) fn unraisable(error: impl Display) {
     quietly(|| {

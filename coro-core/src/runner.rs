@@ -17,7 +17,7 @@ use crate::events::{EventLoop, ExceptionContext, LoopCore, Runnable, running_cor
 use crate::fiber::Open;
 use crate::report;
 use crate::signal;
-use crate::task::{Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
+use crate::task::{AnyTask, Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
 use crate::thread::warn_of_jobs;
 
 /// How long `run` waits for jobs in threads at its end, as CPython does.
@@ -37,8 +37,9 @@ const DEADLOCK_ATTEMPTS: usize = 64;
 /// [`KeyboardInterrupt`] when it has ended; a second one does what it did before `run`.
 ///
 /// # Errors
-/// What `main` raises; [`KeyboardInterrupt`]; [`Deadlock`] if nothing could ever wake the loop again;
-/// [`RuntimeError`] if a loop is running on this thread already.
+/// What `main` raises; [`SystemExit`](crate::SystemExit) and [`KeyboardInterrupt`] of any task, at once;
+/// [`KeyboardInterrupt`] after a Ctrl-C; [`Deadlock`] if nothing could ever wake the loop again; [`RuntimeError`] if a
+/// loop is running on this thread already.
 ///
 /// # Panics
 /// With the panic of `main`.
@@ -195,10 +196,13 @@ impl RunBuilder {
     pub fn run<A: Awaitable>(self, main: A) -> Result<A::Output> {
         let mut runner = Runner::with(self);
         // A panic of main is an exception like others: what main leaves behind is ended in good order first.
-        let result = catch_unwind(AssertUnwindSafe(|| runner.run_as("run()", main)));
+        let result = catch_unwind(AssertUnwindSafe(|| runner.run_main("run()", None, true, main)));
         let closed = runner.close();
-        let value = result.unwrap_or_else(|payload| resume_unwind(payload))?;
-        closed.map(|()| value)
+        let result = result.unwrap_or_else(|payload| resume_unwind(payload));
+        match closed {
+            Err(error) if error.breaks_out() => Err(error),
+            closed => result.and_then(|value| closed.map(|()| value)),
+        }
     }
 }
 
@@ -296,7 +300,8 @@ impl Runner {
     /// Runs `main` to its end, in the runner's context. Other tasks stay, and go on in the next run.
     ///
     /// # Errors
-    /// As [`run`]; [`RuntimeError`] "Runner is closed".
+    /// As [`run`]; [`RuntimeError`] "Runner is closed". Where another task raises [`SystemExit`](crate::SystemExit),
+    /// `main` is cancelled and finished first.
     ///
     /// # Panics
     /// With the panic of `main`.
@@ -311,7 +316,7 @@ impl Runner {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn run<A: Awaitable>(&mut self, main: A) -> Result<A::Output> {
-        self.run_as("Runner.run()", main)
+        self.run_main("Runner.run()", None, false, main)
     }
 
     /// Runs `main` to its end, in `context`; `runner.run(main, context=context)`.
@@ -333,14 +338,17 @@ impl Runner {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn run_in<A: Awaitable>(&mut self, context: &Context, main: A) -> Result<A::Output> {
-        self.run_main("Runner.run()", Some(context.clone()), main)
+        self.run_main("Runner.run()", Some(context.clone()), false, main)
     }
 
-    fn run_as<A: Awaitable>(&mut self, name: &str, main: A) -> Result<A::Output> {
-        self.run_main(name, None, main)
-    }
-
-    fn run_main<A: Awaitable>(&mut self, name: &str, context: Option<Context>, main: A) -> Result<A::Output> {
+    /// If the runner ends with this run, what breaks out of the loop cancels all tasks at once, and not main alone.
+    fn run_main<A: Awaitable>(
+        &mut self,
+        name: &str,
+        context: Option<Context>,
+        last: bool,
+        main: A,
+    ) -> Result<A::Output> {
         let ready = match running_core() {
             Ok(_) => {
                 let message = format!("{name} cannot be called from a running event loop");
@@ -357,11 +365,11 @@ impl Runner {
             }
         };
         let context = context.unwrap_or(own_context);
-        run_borrowed(&event_loop.core, &context, self.builder.handle_interrupts, main)
+        run_borrowed(&event_loop.core, &context, self.builder.handle_interrupts, last, main)
     }
 
     /// Ends it: cancels the tasks that are left and waits for them and for jobs in threads, then closes the loop.
-    /// Closing twice is fine.
+    /// Closing twice is fine; closing one that has no loop yet does nothing.
     ///
     /// # Errors
     /// [`RuntimeError`] while a loop runs on this thread.
@@ -378,6 +386,9 @@ impl Runner {
     pub fn close(&mut self) -> Result<()> {
         if let (State::Ready { .. }, Ok(_)) = (&self.state, running_core()) {
             return Err(RuntimeError::new("Runner.close() cannot be called from a running event loop").into());
+        }
+        if let State::Created = self.state {
+            return Ok(()); // as in asyncio, it can still be used
         }
         let State::Ready { event_loop, .. } = std::mem::replace(&mut self.state, State::Closed) else {
             return Ok(());
@@ -420,6 +431,7 @@ fn run_borrowed<A: Awaitable>(
     core: &Rc<LoopCore>,
     context: &Context,
     interrupts: bool,
+    last: bool,
     main: A,
 ) -> Result<A::Output> {
     let borrowers = Borrowers::default();
@@ -436,12 +448,16 @@ fn run_borrowed<A: Awaitable>(
         let (main, interrupted) = (task.any_task(), Rc::clone(&interrupted));
         signal::cancel_on_interrupt(core, move || {
             interrupted.set(true);
-            main.cancel();
+            main.cancel()
         })
     });
-    let stopped = drive(core, &task);
+    let stopped = drive(core, &task, last);
     drop(handler);
     let result = unpanic(task.take_result());
+    let stopped = match stopped {
+        Err(error) if error.breaks_out() => return Err(error),
+        other => other,
+    };
     match result {
         Err(error) if error.is_cancelled() && interrupted.get() && task.uncancel() == 0 => {
             Err(KeyboardInterrupt.into())
@@ -454,14 +470,30 @@ fn run_borrowed<A: Awaitable>(
     }
 }
 
-/// Runs the loop until `main` is done, even if it is stopped, deadlocked or broken on the way.
-fn drive(core: &Rc<LoopCore>, main: &Task<()>) -> Result<()> {
-    Rc::clone(&main.any().0).add_waiter(Rc::new(StopLoop(Rc::clone(core))));
+/// Runs the loop until `main` is done, even if it is stopped, deadlocked or broken on the way. If this is the `last`
+/// run, a task that breaks out of the loop ends all others with main.
+fn drive(core: &Rc<LoopCore>, main: &Task<()>, last: bool) -> Result<()> {
+    let mut stop = StopLoop::with(core, &main.any().0);
     let mut outcome = Ok(());
     let mut attempts = 0;
     while attempts < DEADLOCK_ATTEMPTS {
-        let result = run_loop(core);
+        let mut result = run_loop(core);
+        // asyncio would leave main pending here, but it may borrow from our caller.
+        while let Err(error) = &result
+            && error.breaks_out()
+        {
+            let first = outcome.as_ref().is_ok_and(|()| !main.done());
+            outcome = Err(error.clone());
+            stop.leave(&main.any().0, &outcome);
+            result = match (first, last) {
+                (true, true) => end_tasks(core, &tasks_of(core)),
+                (true, false) => end_tasks(core, &[main.any_task()]),
+                (false, _) => Ok(()),
+            };
+            stop = StopLoop::with(core, &main.any().0);
+        }
         if main.done() {
+            stop.leave(&main.any().0, &outcome);
             return outcome;
         }
         match result {
@@ -487,6 +519,7 @@ fn drive(core: &Rc<LoopCore>, main: &Task<()>) -> Result<()> {
 /// Stops the loop in the round after the one that hears of the last task's end, as `run_until_complete(gather(..))`.
 struct StopWithAll {
     core: Rc<LoopCore>,
+    stop: Rc<StopLoop>,
     left: Cell<usize>,
 }
 
@@ -494,7 +527,7 @@ impl Runnable for StopWithAll {
     fn run(self: Rc<Self>) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
-            self.core.push(Rc::new(StopLoop(Rc::clone(&self.core))));
+            self.core.push(Rc::clone(&self.stop) as Rc<dyn Runnable>);
         }
     }
 
@@ -536,15 +569,21 @@ fn last_rounds(core: &Rc<LoopCore>) -> Result<()> {
 
 /// Cancels all tasks of the loop and runs it until they have ended; asyncio's `_cancel_all_tasks`.
 fn cancel_all(core: &Rc<LoopCore>) -> Result<()> {
-    let tasks = tasks_of(core);
-    if tasks.is_empty() {
-        return Ok(());
+    match &tasks_of(core)[..] {
+        [] => Ok(()),
+        tasks => end_tasks(core, tasks),
     }
-    for task in &tasks {
+}
+
+/// Cancels these tasks and runs the loop until they have ended.
+fn end_tasks(core: &Rc<LoopCore>, tasks: &[AnyTask]) -> Result<()> {
+    for task in tasks {
         task.cancel();
     }
-    let left = Rc::new(StopWithAll { core: Rc::clone(core), left: Cell::new(tasks.len()) });
-    for task in &tasks {
+    let stop = StopLoop::new(core);
+    let left =
+        Rc::new(StopWithAll { core: Rc::clone(core), stop: Rc::clone(&stop), left: Cell::new(tasks.len()) });
+    for task in tasks {
         task.any().0.add_waiter(Rc::clone(&left) as Rc<dyn Runnable>);
     }
     for _ in 0..DEADLOCK_ATTEMPTS {
@@ -556,7 +595,11 @@ fn cancel_all(core: &Rc<LoopCore>) -> Result<()> {
                 report::error(format_args!("while the last tasks were ended: {error}"));
                 tasks.iter().filter(|task| !task.done()).for_each(|task| task.raise(error.clone()));
             }
-            other => other?,
+            Err(error) => {
+                stop.disarm(); // what is left stops no later run
+                return Err(error);
+            }
+            Ok(()) => {}
         }
     }
     for task in tasks {
@@ -577,7 +620,7 @@ fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
     if core.jobs.get() == 0 {
         return Ok(());
     }
-    let stop = Rc::new(StopLoop(Rc::clone(core)));
+    let stop = StopLoop::new(core);
     core.jobs_waiters.borrow_mut().push(Rc::clone(&stop) as Rc<dyn Runnable>);
     core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), stop);
     let result = run_loop(core);

@@ -151,6 +151,7 @@ impl EventLoop {
     /// }))?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn shutdown_default_executor(
         &self,
         timeout: Option<Duration>,
@@ -244,7 +245,8 @@ impl Drop for WakeAtEnd {
     }
 }
 
-fn start<F, T>(core: &Rc<LoopCore>, job: F) -> OnceFuture<T>
+/// Starts `job` in a thread of the executor.
+pub(crate) fn start<F, T>(core: &Rc<LoopCore>, job: F) -> OnceFuture<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,

@@ -196,8 +196,15 @@ impl Function {
         let span = emitted_at(name.span());
         let where_clause = &generics.where_clause;
         let word = quote_spanned! {span=> fn };
-        let head = quote! { #(#attrs)* #vis #default #word #name #generics (#inputs) };
+        let head = quote! { #vis #default #word #name #generics (#inputs) };
         let errors = errors.into_tokens();
+        // A report that it was never awaited names the line of the call.
+        let is_tracked = attrs.iter().any(|attr| attr.path().is_ident("track_caller"));
+        let tracked = (!is_tracked).then(|| quote_spanned! {span=> #[track_caller] });
+        let head = match constructor {
+            Some(_) => quote! { #(#attrs)* #tracked #head },
+            None => quote! { #(#attrs)* #head },
+        };
         match constructor {
             Some(constructor) => quote_spanned! {span=>
                 #head -> #returned #where_clause { #errors #constructor }

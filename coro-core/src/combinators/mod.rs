@@ -4,8 +4,11 @@
 //! here knows the loop's inside, the reactor or stacks.
 
 mod as_completed;
+mod buffered;
+mod crew;
 mod gather;
 mod interval;
+mod merge;
 mod race;
 mod shield;
 mod sleep;
@@ -15,6 +18,7 @@ mod wait;
 pub use as_completed::{AsCompleted, NextCompleted, as_completed};
 pub use gather::{Gathered, IntoGather, Iterated, gather, gather_return_exceptions};
 pub use interval::{Interval, interval};
+pub use merge::merge;
 pub use race::{Race, race};
 pub use shield::shield;
 pub use sleep::{Sleep, SleepThen, millis, secs, sleep};

@@ -14,8 +14,11 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! `compat::smol` has what the smol family of crates adds to std futures (feature `smol-timeout`, on by default).
+//! `compat::smol` has what the smol family of crates adds to std futures (feature `smol-timeout`, on by default), and
+//! `compat::hyper` what hyper asks of a runtime (feature `hyper`).
 
+#[cfg(feature = "hyper")]
+pub mod hyper;
 #[cfg(feature = "smol-timeout")]
 pub mod smol;
 

@@ -14,8 +14,8 @@ pub use object::{BoxCoroutine, Coroutine, LocalBoxCoroutine, coroutine};
 pub use shared::SharedCoroutine;
 
 use crate::definition::Origin;
-use crate::error::Result;
-use crate::events::Waitable;
+use crate::error::{Result, RuntimeError};
+use crate::events::{AnyFuture, Waitable, Wakeup};
 use crate::fiber::{self, Awaited, Sent};
 
 /// Anything that can be awaited: Python's `__await__`.
@@ -142,6 +142,22 @@ pub struct Origins(pub(crate) Origin);
 #[inline]
 pub fn suspend(awaited: Awaited) -> Result<Sent> {
     fiber::suspend_to_driver(awaited)
+}
+
+/// Waits until `wakeup` is woken, and gives it back for the next wait.
+///
+/// # Errors
+/// What the wait ended with; [`RuntimeError`](crate::RuntimeError) if a driver by hand went on before it had ended.
+#[inline]
+pub(crate) fn park(wakeup: &Rc<Wakeup>) -> Result<()> {
+    if !wakeup.is_done() {
+        suspend(Awaited::Future(AnyFuture(Rc::clone(wakeup) as Rc<dyn Waitable>)))?;
+        if !wakeup.is_done() {
+            let message = "the await of a future was resumed before the future was done";
+            return Err(RuntimeError::new(message).into());
+        }
+    }
+    wakeup.result()
 }
 
 /// Runs `f` in which nothing may suspend: an await in it is an error.

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fmt::{self, Debug};
+use std::panic::Location;
 
 use super::by_hand::{ByHand, Step, already_awaited};
 use super::shared::SharedCoroutine;
@@ -20,7 +21,7 @@ use crate::report;
 ///
 /// It does nothing until it is awaited, made into a task, or driven by hand with [`send`](Self::send),
 /// [`throw`](Self::throw) and [`close`](Self::close). Dropped before that, it reports
-/// "coroutine 'NAME' was never awaited", with the line.
+/// "coroutine 'NAME' was never awaited", with the file and line of the call that made it.
 ///
 /// # Cancellation
 /// Awaited, it is a part of the task: a cancellation is raised at the await that it stands at.
@@ -51,6 +52,8 @@ use crate::report;
 pub struct Coroutine<F> {
     body: Option<F>,
     origin: Origin,
+    /// The call that made it, for the report that it was never awaited.
+    made_at: &'static Location<'static>,
     by_hand: Option<Box<dyn Any>>,
 }
 
@@ -81,12 +84,14 @@ impl<F> Coroutine<F> {
     /// assert_eq!(coro_core::run(boil)?, "soft");
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn named(definition: &'static Definition, body: F) -> Self {
         Self::with_origin(Origin::Function(definition), body)
     }
 
+    #[track_caller]
     pub(crate) fn with_origin(origin: Origin, body: F) -> Self {
-        Self { body: Some(body), origin, by_hand: None }
+        Self { body: Some(body), origin, made_at: Location::caller(), by_hand: None }
     }
 
     /// The name of the function it is a call of; `cr_code.co_name`.
@@ -137,7 +142,7 @@ where
         F: 'a,
     {
         let body = self.body.take().map(|body| Box::new(body) as Box<dyn FnOnce() -> Result<T> + 'a>);
-        Coroutine { body, origin: self.origin, by_hand: self.by_hand.take() }
+        Coroutine { body, origin: self.origin, made_at: self.made_at, by_hand: self.by_hand.take() }
     }
 }
 
@@ -377,11 +382,10 @@ where
 impl<F> Drop for Coroutine<F> {
     fn drop(&mut self) {
         if self.body.is_some() {
-            let (file, line) = self.origin.place();
             report::runtime_warning(
                 format_args!("coroutine '{}' was never awaited", self.name()),
-                file,
-                line,
+                self.made_at.file(),
+                self.made_at.line(),
             );
         }
     }

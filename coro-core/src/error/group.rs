@@ -45,7 +45,8 @@ impl ErrorGroup {
     }
 
     /// Parts the errors into those for which `matches` is true and the others, as `except*` does;
-    /// `group.split(condition)`. Groups within the group are parted too. `None` stands for no errors.
+    /// `group.split(condition)`. A group, this one first, is asked about as a whole, and parted if it does not match.
+    /// `None` stands for no errors.
     ///
     /// ```
     /// use coro_core::{Error, ErrorGroup, ValueError};
@@ -55,7 +56,10 @@ impl ErrorGroup {
     /// assert_eq!(rest.unwrap().errors()[0].to_string(), "b");
     /// ```
     pub fn split(&self, mut matches: impl FnMut(&Error) -> bool) -> (Option<Self>, Option<Self>) {
-        self.part(&mut matches)
+        match matches(&Error::new(self.clone())) {
+            true => (Some(self.clone()), None),
+            false => self.part(&mut matches),
+        }
     }
 
     /// The errors for which `matches` is true, with the groups that they are in; `group.subgroup(condition)`.

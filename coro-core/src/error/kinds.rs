@@ -234,7 +234,121 @@ message_error! {
     BrokenBarrier
 }
 
+/// A stream ended before all that was asked for had come; asyncio's `IncompleteReadError`.
+///
+/// ```
+/// use coro_core::{IncompleteRead, StreamReader, prelude::*};
+/// coro_core::run(coroutine(|| {
+///     let mut reader = StreamReader::new();
+///     reader.feed_data(b"eg")?;
+///     reader.feed_eof();
+///     let error = reader.readexactly(3).co_await().unwrap_err();
+///     assert_eq!(error.to_string(), "2 bytes read on a total of 3 expected bytes");
+///     assert_eq!(error.downcast_ref::<IncompleteRead>().unwrap().partial(), b"eg");
+///     Ok(())
+/// })).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncompleteRead {
+    partial: Vec<u8>,
+    expected: Option<usize>,
+}
+
+impl IncompleteRead {
+    /// The error of a stream that ended after `partial`.
+    ///
+    /// ```
+    /// let error = coro_core::IncompleteRead::new(b"eg".to_vec(), None);
+    /// assert_eq!(error.to_string(), "2 bytes read on a total of undefined expected bytes");
+    /// ```
+    pub fn new(partial: Vec<u8>, expected: Option<usize>) -> Self {
+        Self { partial, expected }
+    }
+
+    /// What has come.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::IncompleteRead::new(b"eg".to_vec(), Some(3)).partial(), b"eg");
+    /// ```
+    pub fn partial(&self) -> &[u8] {
+        &self.partial
+    }
+
+    /// How many bytes were asked for, if that was a number.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::IncompleteRead::new(b"eg".to_vec(), Some(3)).expected(), Some(3));
+    /// ```
+    pub fn expected(&self) -> Option<usize> {
+        self.expected
+    }
+}
+
+impl Display for IncompleteRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes read on a total of ", self.partial.len())?;
+        match self.expected {
+            Some(expected) => write!(f, "{expected}")?,
+            None => f.write_str("undefined")?,
+        }
+        f.write_str(" expected bytes")
+    }
+}
+
+impl StdError for IncompleteRead {}
+
+/// A separator did not come within the limit of a stream; asyncio's `LimitOverrunError`. What came can still be read.
+///
+/// ```
+/// use coro_core::{LimitOverrun, StreamReader, prelude::*};
+/// coro_core::run(coroutine(|| {
+///     let mut reader = StreamReader::with_limit(4)?;
+///     reader.feed_data(b"a long line\n")?;
+///     let error = reader.readuntil("\n").co_await().unwrap_err();
+///     assert_eq!(error.to_string(), "Separator is found, but chunk is longer than limit");
+///     assert_eq!(error.downcast_ref::<LimitOverrun>().unwrap().consumed(), 11);
+///     Ok(())
+/// })).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct LimitOverrun {
+    message: Cow<'static, str>,
+    consumed: usize,
+}
+
+impl LimitOverrun {
+    /// The error after so many bytes.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::LimitOverrun::new("too long", 9).to_string(), "too long");
+    /// ```
+    pub fn new(message: impl Into<Cow<'static, str>>, consumed: usize) -> Self {
+        Self { message: message.into(), consumed }
+    }
+
+    /// The message alone.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::LimitOverrun::new("too long", 9).message(), "too long");
+    /// ```
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How many bytes are no part of a separator.
+    ///
+    /// ```
+    /// assert_eq!(coro_core::LimitOverrun::new("too long", 9).consumed(), 9);
+    /// ```
+    pub fn consumed(&self) -> usize {
+        self.consumed
+    }
+}
+
 /// Ctrl-C ended the run; Python's `KeyboardInterrupt`. `#[coro_core::main]` turns it into exit status 130.
+///
+/// Raised in a task, it breaks out of the loop as [`SystemExit`] does.
 ///
 /// ```
 /// assert_eq!(coro_core::KeyboardInterrupt.to_string(), "interrupted");
@@ -242,6 +356,25 @@ message_error! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct KeyboardInterrupt;
+
+/// The program is to end with this exit status; Python's `SystemExit`. `#[coro_core::main]` ends it so.
+///
+/// A task that raises it breaks out of the loop: the round ends there, and the run raises the error at once, whatever
+/// else its main waits for. [`run`](crate::run) then cancels what is left, as always at its end. A task group raises it
+/// as it is, in no [`ErrorGroup`](crate::ErrorGroup).
+///
+/// ```
+/// use coro_core::{SystemExit, prelude::*};
+/// let main = coroutine(|| {
+///     let _exits = create_task(coroutine(|| -> Result<()> { Err(SystemExit(3).into()) }));
+///     sleep(secs(3600)).co_await() // is cancelled
+/// });
+/// let error = coro_core::run(main).unwrap_err();
+/// assert_eq!(error.downcast_ref(), Some(&SystemExit(3)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SystemExit(pub i32);
 
 /// A task panicked. The payload is kept until somebody takes it up again.
 ///

@@ -6,8 +6,10 @@
 //! Through `std::io` an error travels inside an `io::Error`: [`Carrier`] is the payload, its `source()` is the
 //! original error, so that code which only follows sources (as `serde_json::Error` does) still finds it.
 
+mod about;
 mod group;
 mod kinds;
+mod sources;
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug, Display};
@@ -16,11 +18,14 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 
+pub(crate) use about::io_context;
 pub use group::ErrorGroup;
 pub use kinds::{
-    BrokenBarrier, Cancelled, Elapsed, GeneratorExit, InvalidState, KeyboardInterrupt, Panicked, QueueEmpty,
-    QueueFull, QueueShutDown, RuntimeError, StopAsyncIteration, StopIteration, TypeError, ValueError,
+    BrokenBarrier, Cancelled, Elapsed, GeneratorExit, IncompleteRead, InvalidState, KeyboardInterrupt,
+    LimitOverrun, Panicked, QueueEmpty, QueueFull, QueueShutDown, RuntimeError, StopAsyncIteration,
+    StopIteration, SystemExit, TypeError, ValueError,
 };
+use sources::{inside, source_of};
 
 /// The result of everything that may raise: `Result<T>` is `Result<T, coro_core::Error>`.
 ///
@@ -220,6 +225,11 @@ impl Error {
         self.is::<Panicked>()
     }
 
+    /// Whether it breaks out of the loop when a task raises it.
+    pub(crate) fn breaks_out(&self) -> bool {
+        self.is::<SystemExit>() || self.is::<KeyboardInterrupt>()
+    }
+
     /// The short name of the type of the error held, such as `"ValueError"`.
     ///
     /// ```
@@ -269,10 +279,10 @@ fn carried_by(error: &(dyn StdError + 'static)) -> Option<Error> {
 fn chain_has<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<E>() || carried_by(error).is_some_and(|e| chain_has::<E>(&*e.raised.error)) {
+        if error.is::<E>() {
             return true;
         }
-        next = error.source();
+        next = inside(error);
     }
     false
 }
@@ -302,10 +312,10 @@ impl Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Raised { error, kind, location, cause } = &*self.raised;
         write!(f, "{kind}: {error}\n  raised at {location}")?;
-        let mut source = error.source();
+        let mut source = source_of(&**error);
         while let Some(error) = source {
             write!(f, "\n  because: {error}")?;
-            source = error.source();
+            source = source_of(error);
         }
         if let Some(group) = self.downcast_ref::<ErrorGroup>() {
             for (number, error) in group.errors().iter().enumerate() {

@@ -144,7 +144,7 @@ impl LoopHandle {
             });
         }));
         drop(started); // refused: dropping the job settles the future
-        ThreadsafeFuture { shared, doors: Arc::clone(&self.doors) }
+        ThreadsafeFuture { shared, doors: Arc::clone(&self.doors), number: 0 }
     }
 }
 
@@ -195,14 +195,28 @@ struct State<T> {
     done: bool,
     task: Option<u64>,
     cancel: bool,
-    waker: Option<Waker>,
+    /// Of those who await it, each with the number of its handle.
+    wakers: Vec<(u64, Waker)>,
+    /// How many handles there were.
+    handles: u64,
+    /// Whether it was cancelled.
+    cancelled: bool,
     /// Threads that block for this result, and are counted in `Shared::blocked`.
     blocking: usize,
 }
 
 impl<T> Default for State<T> {
     fn default() -> Self {
-        Self { result: None, done: false, task: None, cancel: false, waker: None, blocking: 0 }
+        Self {
+            result: None,
+            done: false,
+            task: None,
+            cancel: false,
+            wakers: Vec::new(),
+            handles: 0,
+            cancelled: false,
+            blocking: 0,
+        }
     }
 }
 
@@ -227,15 +241,14 @@ impl<T> Settle<T> {
         let result = result();
         let mut state = shared.state.lock();
         state.done = true;
+        state.cancelled = result.as_ref().err().is_some_and(Error::is_cancelled);
         state.result = Some(result);
         // From now on those threads count as running, though they may wake up later.
         shared.blocked.fetch_sub(std::mem::take(&mut state.blocking), Ordering::SeqCst);
-        let waker = state.waker.take();
+        let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         shared.settled.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -246,6 +259,9 @@ impl<T> Drop for Settle<T> {
 }
 
 /// The result of a coroutine that another thread's loop runs; `concurrent.futures.Future`.
+///
+/// A clone is another handle. The result is taken by the first who blocks for it or awaits it; who comes later gets an
+/// error. [`wrap_future`](crate::wrap_future) makes a future of a loop of it.
 ///
 /// ```
 /// # use coro_core::prelude::*;
@@ -262,6 +278,30 @@ impl<T> Drop for Settle<T> {
 pub struct ThreadsafeFuture<T> {
     shared: Arc<Shared<T>>,
     doors: Arc<Doors>,
+    number: u64,
+}
+
+impl<T> Clone for ThreadsafeFuture<T> {
+    fn clone(&self) -> Self {
+        let mut state = self.shared.state.lock();
+        state.handles += 1;
+        Self { shared: Arc::clone(&self.shared), doors: Arc::clone(&self.doors), number: state.handles }
+    }
+}
+
+impl<T> Drop for ThreadsafeFuture<T> {
+    fn drop(&mut self) {
+        let waker = self.shared.state.lock().take_waker(self.number);
+        drop(waker);
+    }
+}
+
+impl<T> State<T> {
+    /// Takes the waker of one handle, which is dropped outside the lock.
+    fn take_waker(&mut self, number: u64) -> Option<Waker> {
+        let index = self.wakers.iter().position(|(handle, _)| *handle == number)?;
+        Some(self.wakers.swap_remove(index).1)
+    }
 }
 
 impl<T: Send + 'static> ThreadsafeFuture<T> {
@@ -279,6 +319,40 @@ impl<T: Send + 'static> ThreadsafeFuture<T> {
     /// ```
     pub fn done(&self) -> bool {
         self.shared.state.lock().done
+    }
+
+    /// Whether the coroutine ended by a cancellation.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let eggs = get_running_loop()?.handle().run_coroutine_threadsafe(|| sleep(secs(1)));
+    /// eggs.cancel();
+    /// assert!(!eggs.cancelled()); // not yet
+    /// sleep(secs(1)).co_await()?;
+    /// assert!(eggs.cancelled());
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn cancelled(&self) -> bool {
+        self.shared.state.lock().cancelled
+    }
+
+    /// The result, if it is there; else `waker` is woken when it is.
+    pub(super) fn take_or_wake(&self, waker: &Waker) -> Option<Result<T>> {
+        // Wakers are other people's code: they are cloned and dropped outside the lock.
+        let waker = waker.clone();
+        let mut state = self.shared.state.lock();
+        if state.done {
+            let result = state.result.take();
+            drop(state);
+            return Some(result.unwrap_or_else(|| Err(taken())));
+        }
+        let old = state.take_waker(self.number);
+        state.wakers.push((self.number, waker));
+        drop(state);
+        drop(old);
+        None
     }
 
     /// Blocks this thread until the result is there, for at most `timeout` of real time, and takes it.
@@ -361,16 +435,7 @@ impl<T: Send + 'static> StdFuture for ThreadsafeFuture<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Result<T>> {
-        // Wakers are other people's code: they are cloned and dropped outside the lock.
-        let waker = context.waker().clone();
-        let mut state = self.shared.state.lock();
-        if state.done {
-            return Poll::Ready(state.result.take().unwrap_or_else(|| Err(taken())));
-        }
-        let old = state.waker.replace(waker);
-        drop(state);
-        drop(old);
-        Poll::Pending
+        self.take_or_wake(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -6,7 +6,9 @@
 mod handle;
 mod rounds;
 mod teardown;
+mod wrap;
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -14,12 +16,13 @@ use std::time::Duration;
 
 pub use handle::{LoopHandle, ThreadsafeFuture};
 pub(crate) use rounds::run as run_loop;
-use teardown::close as close_core;
+use teardown::close_dropped;
+pub use wrap::wrap_future;
 
 use crate::clock::Clock;
 use crate::coroutine::Awaitable;
 use crate::error::{Panicked, Result, RuntimeError, ValueError};
-use crate::events::{CloseGuard, EventLoop, LoopCore, Runnable, enter_running, running_core};
+use crate::events::{CloseGuard, EventLoop, LoopCore, Runnable, Waitable, enter_running, running_core};
 use crate::report;
 use crate::stack::DEFAULT_STACK_SIZE;
 use crate::task::{AnyTask, check_thread};
@@ -225,7 +228,7 @@ impl LoopBuilder {
             "Using selector: {}",
             if cfg!(target_os = "linux") { "epoll" } else { "polling" }
         ));
-        let guard = Rc::new(CloseGuard { core: Rc::clone(&core), close: close_core });
+        let guard = Rc::new(CloseGuard { core: Rc::clone(&core), close: close_dropped });
         *core.guard.borrow_mut() = Rc::downgrade(&guard);
         Ok(EventLoop { core, guard: Some(guard) })
     }
@@ -251,7 +254,8 @@ impl EventLoop {
     ///
     /// # Errors
     /// What `awaitable` raises; [`RuntimeError`] if a loop is running on this thread already, if this one is
-    /// closed, or if it was stopped before `awaitable` was done.
+    /// closed, or if it was stopped before `awaitable` was done; [`SystemExit`](crate::SystemExit) and
+    /// [`KeyboardInterrupt`](crate::KeyboardInterrupt) of any task.
     ///
     /// # Panics
     /// With the panic of `awaitable`, if it panics.
@@ -277,13 +281,15 @@ impl EventLoop {
         drop(entered);
         if !future.0.event_loop().is_some_and(|core| Rc::ptr_eq(&core, &self.core)) && !future.done() {
             return Err(ValueError::new(
-                "the future belongs to a different loop than the one that should run it",
+                "The future belongs to a different loop than the one specified as the loop argument",
             )
             .into());
         }
-        Rc::clone(&future.0).add_waiter(Rc::new(StopLoop(Rc::clone(&self.core))));
+        let stop = StopLoop::with(&self.core, &future.0);
         if future.0.event_loop().is_some() {
-            self.run_forever()?;
+            let ran = self.run_forever();
+            stop.leave(&future.0, &ran);
+            ran?;
         }
         if !future.done() {
             return Err(RuntimeError::new("Event loop stopped before Future completed.").into());
@@ -294,7 +300,8 @@ impl EventLoop {
     /// Runs the loop until [`stop`](Self::stop) is called.
     ///
     /// # Errors
-    /// [`RuntimeError`] as [`run_until_complete`](Self::run_until_complete); what the poller says if it fails.
+    /// [`RuntimeError`] as [`run_until_complete`](Self::run_until_complete); what the poller says if it fails;
+    /// [`SystemExit`](crate::SystemExit) and [`KeyboardInterrupt`](crate::KeyboardInterrupt) of any task.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -402,11 +409,41 @@ pub(crate) fn check_may_run(core: &Rc<LoopCore>) -> Result<()> {
 }
 
 /// The done callback of what the loop is run for: stops the loop.
-pub(crate) struct StopLoop(pub(crate) Rc<LoopCore>);
+pub(crate) struct StopLoop {
+    core: Rc<LoopCore>,
+    disarmed: Cell<bool>,
+}
+
+impl StopLoop {
+    pub(crate) fn new(core: &Rc<LoopCore>) -> Rc<Self> {
+        Rc::new(Self { core: Rc::clone(core), disarmed: Cell::new(false) })
+    }
+
+    /// Stops the loop in the round after the one in which `future` is done.
+    pub(crate) fn with(core: &Rc<LoopCore>, future: &Rc<dyn Waitable>) -> Rc<Self> {
+        let stop = Self::new(core);
+        Rc::clone(future).add_waiter(Rc::clone(&stop) as Rc<dyn Runnable>);
+        stop
+    }
+
+    /// The loop ran until now: it is not to be stopped for the sake of `future` any more.
+    pub(crate) fn leave(self: Rc<Self>, future: &Rc<dyn Waitable>, ran: &Result<()>) {
+        // Scheduled already, it still stops the next run, as in asyncio, but for what broke out of the loop.
+        self.disarmed.set(ran.is_err());
+        future.remove_waiter(&(self as Rc<dyn Runnable>));
+    }
+
+    /// It stops nothing any more.
+    pub(crate) fn disarm(&self) {
+        self.disarmed.set(true);
+    }
+}
 
 impl Runnable for StopLoop {
     fn run(self: Rc<Self>) {
-        self.0.stopping.set(true);
+        if !self.disarmed.get() {
+            self.core.stopping.set(true);
+        }
     }
 
     fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -13,12 +13,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Deadlock;
 use crate::error::{Error, Panicked, Result};
 use crate::events::{ExceptionContext, LoopCore, Runnable, enter_running};
 use crate::fiber::barrier;
+use crate::reactor::Hold;
 use crate::report;
 use crate::stack;
 use crate::task::tasks_of;
@@ -26,6 +27,9 @@ use crate::waker::idle_slots;
 
 /// Before a wait of this length it is worth giving the memory of free stacks back.
 const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// How long a virtual clock waits, in real time, for what was sent from this process to this process.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// Runs rounds until the loop is told to stop, or can never wake again.
 pub(crate) fn run(core: &Rc<LoopCore>) -> Result<()> {
@@ -80,7 +84,7 @@ fn rounds(core: &Rc<LoopCore>) -> Result<()> {
         core.until_sample.set(core.until_sample.get() - 1);
         run_ready(core);
         if core.stopping.get() {
-            return Ok(());
+            return core.stopped();
         }
     }
 }
@@ -104,10 +108,16 @@ impl Runnable for Mail {
     }
 }
 
-/// Moves what came from other threads, and a Ctrl-C, to the ready queue. Whether there was anything.
+/// Moves what came from other threads, and signals, to the ready queue. Whether there was anything.
+#[inline]
 fn take_in(core: &Rc<LoopCore>) -> bool {
+    core.doors.notifier.take_news() && take_in_news(core)
+}
+
+#[cold]
+fn take_in_news(core: &Rc<LoopCore>) -> bool {
     let jobs = core.doors.collect();
-    let any = !jobs.is_empty();
+    let any = !jobs.is_empty() | core.take_signals();
     for job in jobs {
         core.push(Rc::new(Mail { job: Cell::new(Some(job)), core: Rc::downgrade(core) }));
     }
@@ -128,7 +138,7 @@ fn wait(core: &Rc<LoopCore>) -> Result<()> {
     let timeout = match next_timer(core) {
         Some(when) if !core.clock.is_virtual() => Some(when.saturating_sub(core.clock.now())),
         Some(when) if !outside => {
-            if !watching || !look_outside(core)? {
+            if !watching || !look_outside(core, when)? {
                 core.clock.advance_to(when);
             }
             return Ok(());
@@ -146,10 +156,20 @@ fn wait(core: &Rc<LoopCore>) -> Result<()> {
     Ok(core.reactor.wait(timeout)?)
 }
 
-/// Whether anything has come from outside.
-fn look_outside(core: &Rc<LoopCore>) -> Result<bool> {
-    core.reactor.wait(Some(Duration::ZERO))?;
-    Ok(take_in(core) || !core.ready.borrow().is_empty())
+/// Whether anything comes from outside before a virtual clock may jump to `when`.
+fn look_outside(core: &Rc<LoopCore>, when: Duration) -> Result<bool> {
+    let came = |limit| -> Result<bool> {
+        let start = Instant::now();
+        core.reactor.wait(Some(limit))?;
+        // A wait that was interrupted, or ended by what concerns nobody, has shown nothing yet.
+        Ok(take_in(core) || !core.ready.borrow().is_empty() || start.elapsed() < limit)
+    };
+    Ok(came(Duration::ZERO)?
+        || match core.reactor.hold() {
+            Hold::Nothing => false,
+            Hold::RealTime => came(when.saturating_sub(core.clock.now()))?,
+            _ => came(MOMENT)?,
+        })
 }
 
 /// The earliest timer that was not cancelled; those before it are dropped.
@@ -199,6 +219,9 @@ fn run_ready(core: &Rc<LoopCore>) {
             true => run_timed(core, item),
             false => item.run(),
         }
+        if core.broken.get() {
+            return;
+        }
     }
 }
 
@@ -241,8 +264,9 @@ fn check_deadlock(core: &Rc<LoopCore>) -> Result<()> {
         return Err(Deadlock::new(&tasks).into());
     }
     if core.debug.get() {
-        let mut text =
-            format!("the loop is idle and could only be woken by {doors} handles of other threads;");
+        let mut text = format!(
+            "the loop is idle and could only be woken by {doors} handles of other threads or signals;"
+        );
         for task in tasks {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n  {task:?}");

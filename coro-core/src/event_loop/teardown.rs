@@ -7,6 +7,14 @@ use crate::events::{LoopCore, enter_running};
 use crate::report;
 use crate::task::tasks_of;
 
+/// The last handle of the user is gone: closes the loop, if that was not done.
+pub(super) fn close_dropped(core: &Rc<LoopCore>) {
+    if !core.closed.get() {
+        core.report_unclosed(format_args!("event loop {:?}", core.handle()));
+    }
+    close(core);
+}
+
 /// Closes the loop. Tasks are destroyed the newest first: children before those they may borrow from.
 pub(crate) fn close(core: &Rc<LoopCore>) {
     if core.closed.replace(true) {
@@ -30,11 +38,20 @@ pub(crate) fn close(core: &Rc<LoopCore>) {
     let ready = core.ready.take();
     let timers = core.timers.borrow_mut().sweep(|_| true);
     let mail = core.doors.close();
-    let handler = core.exception_handler.take();
+    let handler = (core.exception_handler.take(), core.task_factory.take());
     let executor = (core.executor.take(), core.jobs_waiters.take());
+    let spare = core.spare_wakeups.take();
+    drop(spare);
     #[cfg(unix)]
     let watches = core.watches.take();
-    drop((ready, timers, mail, handler, executor));
+    let signals = core.signals.take();
+    let resources = core.resources.take();
+    for resource in resources.iter().filter_map(|(_, resource)| resource.upgrade()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| resource.loop_closed())) {
+            first_panic = first_panic.or(Some(payload));
+        }
+    }
+    drop((ready, timers, mail, handler, executor, signals));
     #[cfg(unix)]
     drop(watches);
     match first_panic {

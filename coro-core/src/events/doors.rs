@@ -9,6 +9,7 @@ use std::thread::ThreadId;
 
 use parking_lot::Mutex;
 
+use super::arrivals::Arrivals;
 use crate::reactor::Notifier;
 
 /// What other threads may use to reach a loop.
@@ -17,6 +18,8 @@ pub(crate) struct Doors {
     queue: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     has_mail: AtomicBool,
     closed: AtomicBool,
+    /// Signals that arrived for this loop's handlers.
+    pub(crate) arrivals: Arrivals,
     /// SIGINTs that arrived for this loop's main task and were not acted on yet.
     pub(crate) interrupts: AtomicUsize,
     pub(crate) thread: ThreadId,
@@ -32,6 +35,7 @@ impl Doors {
             queue: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            arrivals: Arrivals::new(),
             interrupts: AtomicUsize::new(0),
             thread: std::thread::current().id(),
             blocked: Arc::default(),

@@ -2,18 +2,33 @@
 //!
 //! Floor 1. Running and closing a loop are added by `event_loop/`.
 
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Display};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::{CloseGuard, ExceptionContext, Handle, LoopCore, TimerHandle, default_exception_handler};
 use crate::context::Context;
 use crate::error::Result;
+use crate::report;
+
+/// What [`EventLoop::set_exception_handler`] was given, as [`EventLoop::get_exception_handler`] gives it back.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+/// let event_loop = get_running_loop()?;
+/// event_loop.set_exception_handler(|_, context| eprintln!("{}", context.message));
+/// let handler: coro_core::ExceptionHandler = event_loop.get_exception_handler().unwrap();
+/// event_loop.set_exception_handler(move |event_loop, context| handler(event_loop, context));
+/// # Ok(())
+/// # })).unwrap();
+/// ```
+pub type ExceptionHandler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
 
 /// An event loop; `asyncio.BaseEventLoop`. A clone is another handle on the same loop.
 ///
 /// Most programs never make one: [`run`](crate::run) does, and [`get_running_loop`](crate::get_running_loop) gives it.
-/// Dropping the last handle closes the loop.
+/// Dropping the last handle closes the loop; debug mode reports that as "unclosed event loop".
 ///
 /// ```
 /// use coro_core::prelude::*;
@@ -95,7 +110,7 @@ impl EventLoop {
         self.core.debug.get()
     }
 
-    /// Turns debug mode on or off: slow callbacks are reported to the log.
+    /// Turns debug mode on or off: it tells the log of slow callbacks, and of what was dropped without being closed.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -196,6 +211,28 @@ impl EventLoop {
     pub fn reset_exception_handler(&self) {
         let old = self.core.exception_handler.take();
         drop(old);
+    }
+
+    /// The exception handler that was set, if one was.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// let event_loop = get_running_loop()?;
+    /// assert!(event_loop.get_exception_handler().is_none());
+    /// event_loop.set_exception_handler(|_, context| eprintln!("{}", context.message));
+    /// // Another one, which leaves to the first what it does not know:
+    /// let first = event_loop.get_exception_handler().unwrap();
+    /// event_loop.set_exception_handler(move |event_loop, context| {
+    ///     if !context.message.contains("eggs") {
+    ///         first(event_loop, context);
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn get_exception_handler(&self) -> Option<ExceptionHandler> {
+        self.core.exception_handler.borrow().clone()
     }
 
     /// Tells the exception handler of something, or the log if there is none. A panic of the handler is
@@ -347,6 +384,16 @@ impl EventLoop {
         handle.inner.timer.set(true);
         self.core.push_timer(when, handle.inner.clone());
         TimerHandle { handle, when }
+    }
+}
+
+impl LoopCore {
+    /// Reports, in debug mode, that `what` was dropped without having been closed. For destructors: nothing is said while
+    /// a panic passes, since nobody could have closed it then.
+    pub(crate) fn report_unclosed(&self, what: impl Display) {
+        if self.debug.get() && !std::thread::panicking() {
+            report::unclosed(what);
+        }
     }
 }
 

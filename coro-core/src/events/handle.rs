@@ -96,6 +96,12 @@ pub(crate) fn callback(
 ///     sleep(secs(1)).co_await()
 /// })).unwrap();
 /// ```
+///
+/// It stays on its thread:
+/// ```compile_fail
+/// let handle = coro_core::get_running_loop().unwrap().call_soon(|| ());
+/// std::thread::spawn(move || handle.cancel());
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     pub(super) inner: Rc<HandleInner>,
@@ -154,6 +160,22 @@ impl Handle {
     /// ```
     pub fn cancelled(&self) -> bool {
         self.inner.cancelled.get()
+    }
+
+    /// The context that the callback runs in: the set itself, no copy.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// let handle = get_running_loop()?.call_soon(|| { USER.set("ada"); });
+    /// sleep(secs(1)).co_await()?;
+    /// assert_eq!(handle.get_context().get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn get_context(&self) -> Context {
+        self.inner.context.clone()
     }
 }
 
@@ -223,5 +245,21 @@ impl TimerHandle {
     /// ```
     pub fn cancelled(&self) -> bool {
         self.handle.cancelled()
+    }
+
+    /// The context that the callback runs in: the set itself, no copy.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// static USER: coro_core::ContextVar<&str> = coro_core::ContextVar::new("user");
+    /// USER.set("ada");
+    /// let timer = get_running_loop()?.call_later(secs(5), || ());
+    /// assert_eq!(timer.get_context().get(&USER), Some("ada"));
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn get_context(&self) -> Context {
+        self.handle.get_context()
     }
 }

@@ -3,6 +3,7 @@
 //! Floor 1. Whoever needs the loop, from futures to the rounds of `event_loop/`, holds one by an `Rc`; only the
 //! handles of users keep the loop open.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -10,17 +11,18 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use slab::Slab;
+
+use super::signals::SignalEntries;
 #[cfg(unix)]
 use super::watch::Watches;
-use super::{Doors, EventLoop, ExceptionContext, Executor, Runnable};
+use super::{Doors, EventLoop, ExceptionContext, ExceptionHandler, Executor, Resource, Runnable, Wakeup};
 use crate::clock::Clock;
 use crate::error::{Error, Panicked, Result, RuntimeError};
 use crate::reactor::Reactor;
 use crate::report;
 use crate::timer_queue::TimerQueue;
 use crate::unwind;
-
-type ExceptionHandler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
 
 /// Everything that belongs to one loop. `event_loop/` runs it; futures and tasks hold it.
 pub(crate) struct LoopCore {
@@ -31,12 +33,17 @@ pub(crate) struct LoopCore {
     pub(crate) doors: Arc<Doors>,
     pub(crate) running: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
+    /// Whether a task broke out of the loop in this round, and with what.
+    pub(crate) broken: Cell<bool>,
+    broken_by: Cell<Option<Error>>,
     pub(crate) closed: Cell<bool>,
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback_duration: Cell<Duration>,
     pub(crate) stack_size: Cell<usize>,
     /// Whether tasks take their first step when they are made.
     pub(crate) eager_tasks: Cell<bool>,
+    /// What `set_task_factory` was given; the floor of tasks knows its type.
+    pub(crate) task_factory: RefCell<Option<Rc<dyn Any>>>,
     pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
     /// Jobs in threads whose end this loop will be told of.
     pub(crate) jobs: Cell<usize>,
@@ -49,6 +56,14 @@ pub(crate) struct LoopCore {
     /// File descriptors with callbacks.
     #[cfg(unix)]
     pub(crate) watches: Watches,
+    /// Signals that are handled here.
+    pub(crate) signals: SignalEntries,
+    /// What is open, and goes when the loop is closed.
+    pub(crate) resources: RefCell<Slab<Weak<dyn Resource>>>,
+    /// Waits that are not in use.
+    pub(crate) spare_wakeups: RefCell<Vec<Rc<Wakeup>>>,
+    /// How many operations on sockets may go on without a wait before the others get their turn.
+    pub(crate) operations_left: Cell<u32>,
     /// How many rounds of a busy loop share one look at the clock and the poller.
     pub(crate) sample_every: u32,
     /// How many of those rounds are left.
@@ -60,9 +75,13 @@ pub(crate) struct LoopCore {
     pub(crate) interrupt_hook: RefCell<Option<Rc<dyn Fn()>>>,
 }
 
+/// How many operations on sockets may follow each other without a wait.
+pub(crate) const OPERATIONS: u32 = 128;
+
 impl LoopCore {
     pub(crate) fn new(clock: Clock, stack_size: usize, sample_every: u32) -> io::Result<Rc<Self>> {
         let reactor = Reactor::new()?;
+        reactor.lists_addresses.set(clock.is_virtual());
         let doors = Doors::new(reactor.notifier());
         Ok(Rc::new(Self {
             ready: RefCell::default(),
@@ -72,11 +91,14 @@ impl LoopCore {
             doors: Arc::new(doors),
             running: Cell::new(false),
             stopping: Cell::new(false),
+            broken: Cell::new(false),
+            broken_by: Cell::new(None),
             closed: Cell::new(false),
             debug: Cell::new(false),
             slow_callback_duration: Cell::new(Duration::from_millis(100)),
             stack_size: Cell::new(stack_size),
             eager_tasks: Cell::new(false),
+            task_factory: RefCell::default(),
             exception_handler: RefCell::default(),
             jobs: Cell::new(0),
             jobs_waiters: RefCell::default(),
@@ -84,6 +106,10 @@ impl LoopCore {
             executor_shut: Cell::new(false),
             #[cfg(unix)]
             watches: Watches::default(),
+            signals: SignalEntries::default(),
+            resources: RefCell::default(),
+            spare_wakeups: RefCell::default(),
+            operations_left: Cell::new(OPERATIONS),
             sample_every,
             until_sample: Cell::new(0),
             seed: Cell::new(None),
@@ -93,6 +119,7 @@ impl LoopCore {
     }
 
     /// Puts `item` at the end of the ready queue. On a closed loop nothing happens.
+    #[inline]
     pub(crate) fn push(&self, item: Rc<dyn Runnable>) {
         if !self.closed.get() {
             self.ready.borrow_mut().push_back(item);
@@ -104,6 +131,19 @@ impl LoopCore {
         if !self.closed.get() {
             self.timers.borrow_mut().push(when, item);
         }
+    }
+
+    /// Ends the round at once, and the run of the loop with `error`. What was ready stays so, for the next run.
+    pub(crate) fn break_out(&self, error: Error) {
+        self.broken.set(true);
+        self.stopping.set(true);
+        drop(self.broken_by.replace(Some(error)));
+    }
+
+    /// How a run ends that was told to stop.
+    pub(crate) fn stopped(&self) -> Result<()> {
+        self.broken.set(false);
+        self.broken_by.take().map_or(Ok(()), Err)
     }
 
     /// Tells the timer queue that one of its entries has become useless.

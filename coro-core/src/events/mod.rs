@@ -4,11 +4,14 @@
 //! added by `event_loop/`. [`Runnable`] and [`Waitable`] are the two traits by which this floor calls upwards.
 
 mod any_future;
+mod arrivals;
 mod doors;
 mod event_loop;
 mod executor;
 mod handle;
 mod loop_core;
+mod signals;
+mod wakeup;
 #[cfg(unix)]
 mod watch;
 
@@ -17,12 +20,15 @@ use std::fmt;
 use std::rc::Rc;
 
 pub use any_future::AnyFuture;
+pub(crate) use arrivals::SIGNALS;
 pub(crate) use doors::Doors;
-pub use event_loop::EventLoop;
+pub use event_loop::{EventLoop, ExceptionHandler};
 pub use executor::Executor;
 pub(crate) use handle::callback;
 pub use handle::{Handle, TimerHandle};
-pub(crate) use loop_core::{CloseGuard, LoopCore, default_exception_handler};
+pub(crate) use loop_core::{CloseGuard, LoopCore, OPERATIONS, default_exception_handler};
+pub(crate) use signals::{SignalEntry, SignalHandler, SignalListener};
+pub(crate) use wakeup::Wakeup;
 
 use crate::error::{Error, Result, RuntimeError};
 
@@ -44,6 +50,12 @@ pub(crate) trait Runnable {
     }
 }
 
+/// Something open that goes with its loop, such as a transport.
+pub(crate) trait Resource {
+    /// The loop was closed: whatever is open is let go of.
+    fn loop_closed(self: Rc<Self>);
+}
+
 /// A future as tasks and combinators see it, whatever its result.
 pub(crate) trait Waitable {
     fn is_done(&self) -> bool;
@@ -61,6 +73,10 @@ pub(crate) trait Waitable {
     /// Takes a waiter back that has not been scheduled yet.
     fn remove_waiter(&self, waiter: &Rc<dyn Runnable>);
     fn event_loop(&self) -> Option<Rc<LoopCore>>;
+    /// Whether it belongs to this loop.
+    fn is_of(&self, core: &Rc<LoopCore>) -> bool {
+        self.event_loop().is_some_and(|own| Rc::ptr_eq(&own, core))
+    }
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
     /// The name of the task, if it is one.
     fn task_name(&self) -> Option<String>;

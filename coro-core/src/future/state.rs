@@ -227,6 +227,10 @@ macro_rules! by_state {
             self.state.core().cloned()
         }
 
+        fn is_of(&self, core: &std::rc::Rc<$crate::events::LoopCore>) -> bool {
+            self.state.core().is_some_and(|own| std::rc::Rc::ptr_eq(own, core))
+        }
+
         fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("<")?;
             self.fmt_head(f)?;

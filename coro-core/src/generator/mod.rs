@@ -15,7 +15,7 @@ use std::fmt::{self, Debug};
 pub use lent::Lent;
 pub use shared::SharedGenerator;
 pub(crate) use turns::Turns;
-pub use yielder::Yielder;
+pub use yielder::{YieldFrom, Yielder};
 
 use self::core::{Core, steps};
 use crate::definition::{Definition, Origin};

@@ -1,6 +1,6 @@
 //! Taking turns: what several hold is stepped by one at a time, which is known when another one tries.
 //!
-//! Floor 2. Behind `SharedGenerator` and `SharedCoroutine`.
+//! Floor 2. Behind `SharedGenerator`, `SharedAsyncGenerator` and `SharedCoroutine`.
 
 use std::cell::Cell;
 
@@ -45,7 +45,8 @@ impl<T: ?Sized> Turns<T> {
         self.turn(|stepped| f(stepped))
     }
 
-    fn turn<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+    /// What `f` gives, run on it; nothing while a step runs.
+    pub(crate) fn turn<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut turn = Turn { turns: self, taken: Some(self.at_rest.take()?) };
         turn.taken.as_deref_mut().map(f)
     }

@@ -46,25 +46,58 @@ impl<Y, S> Yielder<Y, S> {
         suspender.suspend(value)
     }
 
-    /// Delegates to `inner` until it ends: what comes in goes to `inner`, what it yields goes out (PEP 380).
+    /// Delegates to `inner` until it ends: to a generator, or to whatever has items.
     ///
-    /// Gives what `inner` returns. `yield_from!` in the DSL.
+    /// What comes in goes to an inner generator, and what it yields goes out (PEP 380); the call gives what it returns.
+    /// Of an iterator the items go out; it takes no values, so only a generator that is sent none can delegate to one.
+    /// `yield_from!` in the DSL.
     ///
     /// # Errors
-    /// What `inner` raises. A `GeneratorExit` closes `inner` first.
+    /// What an inner generator raises; a `GeneratorExit` closes it first. With an iterator: what is thrown in.
     ///
     /// ```
     /// use coro_core::{Yielder, generator};
     /// let inner = || generator(|y: &Yielder<u32>| { y.yield_(1)?; Ok("inner") });
-    /// let outer = generator(move |y: &Yielder<u32>| y.yield_from(inner()));
-    /// assert_eq!(outer.collect::<coro_core::Result<Vec<_>>>()?, [1]);
+    /// let outer = generator(move |y: &Yielder<u32>| {
+    ///     y.yield_from(2..4)?;
+    ///     y.yield_from(inner())
+    /// });
+    /// assert_eq!(outer.collect::<coro_core::Result<Vec<_>>>()?, [2, 3, 1]);
     /// # Ok::<(), coro_core::Error>(())
     /// ```
-    pub fn yield_from<R, F>(&self, inner: Generator<Y, S, R, F>) -> Result<R>
-    where
-        F: FnOnce(&Yielder<Y, S>) -> Result<R>,
-    {
-        let mut inner = inner;
+    pub fn yield_from<R>(&self, inner: impl YieldFrom<Y, S, R>) -> Result<R> {
+        inner.yield_all(self)
+    }
+}
+
+/// What a generator of `Y` that is sent `S` can delegate to: another one, which returns `R`; an iterator if `S` is `()`.
+///
+/// ```
+/// use coro_core::{YieldFrom, Yielder, generator};
+/// fn twice(y: &Yielder<u32>, inner: impl YieldFrom<u32, (), ()> + Clone) -> coro_core::Result<()> {
+///     y.yield_from(inner.clone())?;
+///     y.yield_from(inner)
+/// }
+/// let items = generator(|y: &Yielder<u32>| twice(y, [1, 2])).collect::<coro_core::Result<Vec<_>>>()?;
+/// assert_eq!(items, [1, 2, 1, 2]);
+/// # Ok::<(), coro_core::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a generator of `{Y}` that is sent `{S}` cannot yield from `{Self}`",
+    label = "neither such a generator nor an iterator of `{Y}`",
+    note = "a generator is delegated to if it yields and is sent the same types; an iterator, if nothing is sent"
+)]
+pub trait YieldFrom<Y, S, R> {
+    #[doc(hidden)]
+    fn yield_all(self, yielder: &Yielder<Y, S>) -> Result<R>;
+}
+
+impl<Y, S, R, F> YieldFrom<Y, S, R> for Generator<Y, S, R, F>
+where
+    F: FnOnce(&Yielder<Y, S>) -> Result<R>,
+{
+    fn yield_all(self, yielder: &Yielder<Y, S>) -> Result<R> {
+        let mut inner = self;
         inner.pin();
         let mut step = inner.core.start();
         loop {
@@ -72,7 +105,7 @@ impl<Y, S> Yielder<Y, S> {
                 GeneratorState::Yielded(value) => value,
                 GeneratorState::Returned(value) => return Ok(value),
             };
-            step = match self.yield_(value) {
+            step = match yielder.yield_(value) {
                 Ok(sent) => inner.core.send(sent),
                 Err(error) if error.is::<GeneratorExit>() => {
                     inner.core.close()?;
@@ -81,5 +114,14 @@ impl<Y, S> Yielder<Y, S> {
                 Err(error) => inner.core.throw(error),
             };
         }
+    }
+}
+
+impl<Y, I> YieldFrom<Y, (), ()> for I
+where
+    I: IntoIterator<Item = Y>,
+{
+    fn yield_all(self, yielder: &Yielder<Y>) -> Result<()> {
+        self.into_iter().try_for_each(|item| yielder.yield_(item))
     }
 }

@@ -1,21 +1,38 @@
-//! The reactor: waits for the operating system, through `polling`, and can be woken from other threads.
+//! The reactor: waits for the operating system, and can be woken from other threads.
 //!
 //! Floor 0. It knows the poller and what it watches, never tasks: what is ready is told to its [`Source`], on the
-//! loop's own thread.
+//! loop's own thread. `polling` makes the poller on every system. On Linux the wait itself goes to its epoll
+//! directly, one system call each; elsewhere, and with `--cfg coro_poller="portable"` or `"oneshot"`, `polling` waits.
+//!
+//! 1. A socket is registered once, for both directions, until it is dropped: see [`socket`]. What the user watches
+//!    with `add_reader` is registered for each call: see [`watch`].
+//! 2. The key of a registration is given once in the life of the process: an event that comes late finds nobody.
+//! 3. What is told of an event only takes note: no code of a user runs, and nothing is deregistered meanwhile.
 
+#[cfg(all(target_os = "linux", not(coro_poller)))]
+#[path = "epoll.rs"]
+mod system;
+#[cfg(not(all(target_os = "linux", not(coro_poller))))]
+#[path = "portable.rs"]
+mod system;
+
+mod socket;
 #[cfg(unix)]
 mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use polling::{Events, Poller};
+use parking_lot::Mutex;
+use polling::Poller;
 use slab::Slab;
 
+use socket::Addresses;
+pub(crate) use socket::{Endpoint, Hold, Side, Slot, Socket, block_until_ready};
 #[cfg(unix)]
 pub(crate) use watch::{Direction, Registration};
 
@@ -25,37 +42,131 @@ pub(crate) trait Source {
     fn ready(self: Rc<Self>);
 }
 
+/// Names one registration: the place in the slab, and a number that no other registration ever had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(usize);
+
+impl Key {
+    const INDEX_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
+
+    fn new(index: usize) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // One less than what fits, since pollers keep the largest key for themselves.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) % (usize::MAX >> Self::INDEX_BITS);
+        Self(number << Self::INDEX_BITS | index)
+    }
+
+    fn index(self) -> usize {
+        self.0 & ((1 << Self::INDEX_BITS) - 1)
+    }
+
+    /// The key as a number, to be kept where only a number can be.
+    pub(crate) fn to_bits(self) -> usize {
+        self.0
+    }
+
+    /// The key that gave this number; a number that was never a key is the key of nothing.
+    pub(crate) fn from_bits(bits: usize) -> Self {
+        Self(bits)
+    }
+}
+
+/// What happened to a file descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Happened {
+    readable: bool,
+    writable: bool,
+    /// The end of what can be read is near, or there is urgent data: a short read does not tell that all was read.
+    keep_reading: bool,
+}
+
+enum Told {
+    Watch(Weak<dyn Source>),
+    Socket(Rc<Slot>),
+}
+
+struct Entry {
+    key: Key,
+    told: Told,
+}
+
 /// Who is told of what, by the key of the registration.
-type Sources = Rc<RefCell<Slab<Weak<dyn Source>>>>;
+type Entries = Rc<RefCell<Slab<Entry>>>;
 
 /// What one loop waits on.
 pub(crate) struct Reactor {
     shared: Arc<Notifier>,
-    events: RefCell<Events>,
-    sources: Sources,
+    waiter: RefCell<system::Waiter>,
+    entries: Entries,
+    /// How much is waited for: a registered socket that nobody waits for does not count.
+    waiting: Rc<Cell<usize>>,
+    /// Whether the addresses of its sockets are noted, as a virtual clock needs.
+    pub(crate) lists_addresses: Cell<bool>,
 }
 
 /// The part of a reactor that other threads and signal handlers may touch.
 pub(crate) struct Notifier {
     poller: Poller,
+    system: system::Notifier,
     /// Set while a notification is under way, so that many wake-ups cost one system call.
     notified: AtomicBool,
+    /// Set by each notification until the loop has looked what came.
+    news: AtomicBool,
+    /// A fork shares the poller with its parent, and must leave it alone.
+    process: u32,
+    /// Registrations of sockets that were ended, for the reactor to forget.
+    abandoned: Mutex<Vec<Key>>,
+    has_abandoned: AtomicBool,
+    /// Under a virtual clock: which addresses are the loop's own.
+    addresses: Mutex<Addresses>,
 }
 
 impl Notifier {
     /// Ends the present wait, or the next one. Safe to call from any thread, and from a signal handler.
     pub(crate) fn notify(&self) {
+        self.news.store(true, Ordering::SeqCst);
         if !self.notified.swap(true, Ordering::SeqCst) {
-            // It fails only if the poller's own descriptors are broken, and then the wait fails too.
-            let _ = self.poller.notify();
+            self.system.notify(&self.poller);
+        }
+    }
+
+    /// Whether there were notifications since the last call. Looking costs nothing while there are none.
+    #[inline]
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::SeqCst)
+    }
+
+    /// Takes a file descriptor out of the poller, from any thread. It is registered, so that nothing can go wrong.
+    fn delete(&self, source: impl polling::AsSource) {
+        if self.process == std::process::id() {
+            let _ = self.poller.delete(source);
         }
     }
 }
 
 impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
-        let shared = Arc::new(Notifier { poller: Poller::new()?, notified: AtomicBool::new(false) });
-        Ok(Self { shared, events: RefCell::new(Events::new()), sources: Sources::default() })
+        let poller = Poller::new()?;
+        let system = system::Notifier::new(&poller)?;
+        let shared = Arc::new(Notifier {
+            poller,
+            system,
+            notified: AtomicBool::new(false),
+            news: AtomicBool::new(false),
+            process: std::process::id(),
+            abandoned: Mutex::default(),
+            has_abandoned: AtomicBool::new(false),
+            addresses: Mutex::default(),
+        });
+        let reactor = Self {
+            shared,
+            waiter: RefCell::default(),
+            entries: Entries::default(),
+            waiting: Rc::default(),
+            lists_addresses: Cell::new(false),
+        };
+        reactor.enter_thread();
+        Ok(reactor)
     }
 
     pub(crate) fn notifier(&self) -> Arc<Notifier> {
@@ -64,7 +175,7 @@ impl Reactor {
 
     /// Whether anything but a notification could end a wait.
     pub(crate) fn is_watching(&self) -> bool {
-        !self.sources.borrow().is_empty()
+        self.waiting.get() > 0
     }
 
     /// Waits until something is ready, until it is notified, or until `timeout` has passed; `None` waits without a
@@ -72,23 +183,56 @@ impl Reactor {
     ///
     /// An interrupted wait (`EINTR`) returns early: the caller looks at its clock and its doors again.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut events = self.events.borrow_mut();
-        events.clear();
-        let result = self.shared.poller.wait(&mut events, timeout);
+        let mut waiter = self.waiter.borrow_mut();
+        let result = waiter.wait(&self.shared, timeout);
         self.shared.notified.store(false, Ordering::SeqCst);
+        self.forget_abandoned();
         match result {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
-        };
-        // Nothing was deregistered since the poller answered: the keys are those of today.
-        for event in events.iter() {
-            let source = self.sources.borrow().get(event.key).and_then(Weak::upgrade);
-            if let Some(source) = source {
-                source.ready();
+        }
+        for (key, happened) in waiter.happened() {
+            let entries = self.entries.borrow();
+            let Some(entry) = entries.get(key.index()).filter(|entry| entry.key == key) else { continue };
+            match &entry.told {
+                Told::Watch(source) => {
+                    let source = source.upgrade();
+                    drop(entries);
+                    if let Some(source) = source {
+                        source.ready();
+                    }
+                }
+                Told::Socket(slot) => {
+                    let slot = Rc::clone(slot);
+                    drop(entries);
+                    slot.happened(happened);
+                }
             }
         }
         Ok(())
     }
+
+    #[inline]
+    fn slot(&self, key: Key) -> Option<Rc<Slot>> {
+        match self.entries.borrow().get(key.index()) {
+            Some(Entry { key: found, told: Told::Socket(slot) }) if *found == key => Some(Rc::clone(slot)),
+            _ => None,
+        }
+    }
+
+    fn insert(&self, told: Told) -> Key {
+        let mut entries = self.entries.borrow_mut();
+        let vacant = entries.vacant_entry();
+        let key = Key::new(vacant.key());
+        vacant.insert(Entry { key, told });
+        key
+    }
+}
+
+fn remove(entries: &RefCell<Slab<Entry>>, key: Key) -> Option<Entry> {
+    let mut entries = entries.borrow_mut();
+    entries.get(key.index()).filter(|entry| entry.key == key)?;
+    Some(entries.remove(key.index()))
 }
 
 #[cfg(test)]
@@ -99,18 +243,30 @@ mod tests {
     fn a_notification_from_before_the_wait_ends_it_and_many_count_once() {
         let reactor = Reactor::new().unwrap();
         let notifier = reactor.notifier();
-        (0..3).for_each(|_| notifier.notify());
-        reactor.wait(None).unwrap();
-        reactor.wait(Some(Duration::ZERO)).unwrap();
-        assert!(!notifier.notified.load(Ordering::SeqCst));
+        for _ in 0..3 {
+            (0..3).for_each(|_| notifier.notify());
+            reactor.wait(None).unwrap();
+            reactor.wait(Some(Duration::ZERO)).unwrap();
+            assert!(!notifier.notified.load(Ordering::SeqCst));
+        }
     }
 
     #[test]
     fn another_thread_ends_a_wait_without_limit() {
         let reactor = Reactor::new().unwrap();
-        let notifier = reactor.notifier();
-        let thread = std::thread::spawn(move || notifier.notify());
-        reactor.wait(None).unwrap();
-        thread.join().unwrap();
+        for _ in 0..100 {
+            let notifier = reactor.notifier();
+            let thread = std::thread::spawn(move || notifier.notify());
+            reactor.wait(None).unwrap();
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn no_two_keys_are_the_same() {
+        let (first, second) = (Key::new(7), Key::new(7));
+        assert_ne!(first, second);
+        assert_eq!((first.index(), second.index()), (7, 7));
+        assert_eq!(Key::from_bits(first.to_bits()), first);
     }
 }

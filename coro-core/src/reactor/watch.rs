@@ -4,6 +4,7 @@
 //! the one it was asked for, which nobody else can close, and takes it out of the poller before it closes it.
 #![allow(unsafe_code)] // hands file descriptors to the poller
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::{Rc, Weak};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use polling::{Event, PollMode};
 
-use super::{Notifier, Reactor, Source, Sources};
+use super::{Entries, Key, Notifier, Reactor, Source, Told, remove};
 
 /// What a file descriptor is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,10 +22,10 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    fn event(self, key: usize) -> Event {
+    fn event(self, key: Key) -> Event {
         match self {
-            Self::Read => Event::readable(key),
-            Self::Write => Event::writable(key),
+            Self::Read => Event::readable(key.to_bits()),
+            Self::Write => Event::writable(key.to_bits()),
         }
     }
 }
@@ -32,13 +33,12 @@ impl Direction {
 /// A file descriptor that is watched until this is dropped.
 pub(crate) struct Registration {
     fd: OwnedFd,
-    key: usize,
+    key: Key,
     direction: Direction,
     mode: PollMode,
     shared: Arc<Notifier>,
-    sources: Sources,
-    /// A fork shares the poller with its parent, and must leave it alone.
-    process: u32,
+    entries: Entries,
+    waiting: Rc<Cell<usize>>,
 }
 
 impl Reactor {
@@ -53,16 +53,17 @@ impl Reactor {
         let poller = &self.shared.poller;
         // Where there is no level mode, the poller forgets what it has reported: see `rearm`.
         let mode = if poller.supports_level() { PollMode::Level } else { PollMode::Oneshot };
-        let key = self.sources.borrow_mut().insert(source);
+        let key = self.insert(Told::Watch(source));
         // SAFETY: the registration owns the file descriptor, and its drop takes it out of the poller before it closes
         // it. If the registration is leaked, the file descriptor stays open.
         let added = unsafe { poller.add_with_mode(&fd, direction.event(key), mode) };
         if let Err(error) = added {
-            self.sources.borrow_mut().remove(key);
+            remove(&self.entries, key);
             return Err(error);
         }
-        let (shared, sources) = (Arc::clone(&self.shared), Rc::clone(&self.sources));
-        Ok(Registration { fd, key, direction, mode, shared, sources, process: std::process::id() })
+        self.waiting.set(self.waiting.get() + 1);
+        let (shared, entries) = (Arc::clone(&self.shared), Rc::clone(&self.entries));
+        Ok(Registration { fd, key, direction, mode, shared, entries, waiting: Rc::clone(&self.waiting) })
     }
 }
 
@@ -78,11 +79,10 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
-            // It is registered, so that nothing can go wrong.
-            let _ = self.shared.poller.delete(self.fd.as_fd());
-        }
-        self.sources.borrow_mut().remove(self.key);
+        self.shared.delete(self.fd.as_fd());
+        self.waiting.set(self.waiting.get() - 1);
+        let entry = remove(&self.entries, self.key);
+        drop(entry);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
 
+use super::Waiters;
 use super::lock::{Lock, LockGuard, Locking};
-use super::{Waiters, wake};
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result, RuntimeError};
@@ -113,7 +113,7 @@ impl<T: ?Sized> Condition<T> {
 
     fn wake(&self, n: usize) {
         for waiter in self.waiters.pending(n) {
-            wake(&waiter);
+            waiter.wake();
         }
     }
 }

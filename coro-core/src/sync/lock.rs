@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
 
-use super::{Waiters, wake};
+use super::Waiters;
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result};
@@ -147,7 +147,7 @@ impl<T: ?Sized> Lock<T> {
 
     fn wake_first(&self) {
         if let Some(first) = self.waiters.first() {
-            wake(&first);
+            first.wake();
         }
     }
 }

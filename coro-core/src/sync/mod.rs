@@ -17,6 +17,7 @@ pub mod watch;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
@@ -30,13 +31,13 @@ pub use once_cell::{OnceCell, OnceCellInit};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockReading, RwLockWriteGuard, RwLockWriting};
 pub use semaphore::{Acquire, BoundedSemaphore, Permit, Semaphore};
 
+use crate::coroutine::park;
 use crate::error::Result;
-use crate::events::running_core;
-use crate::future::Future;
+use crate::events::{Waitable, Wakeup, running_core};
 
 /// The tasks that wait for a primitive, the first to come first, each with what the primitive must know of it.
 struct Waiters<K = ()> {
-    queue: RefCell<VecDeque<(Future<()>, K)>>,
+    queue: RefCell<VecDeque<(Rc<Wakeup>, K)>>,
 }
 
 impl<K> Default for Waiters<K> {
@@ -59,75 +60,81 @@ impl<K> Waiters<K> {
         /// Takes the entry out, also when a panic passes.
         struct Leave<'a, K, L: FnOnce(K)> {
             waiters: &'a Waiters<K>,
-            future: &'a Future<()>,
+            wakeup: Option<Rc<Wakeup>>,
             lost: Option<L>,
         }
         impl<K, L: FnOnce(K)> Drop for Leave<'_, K, L> {
             fn drop(&mut self) {
+                let Some(wakeup) = self.wakeup.take() else { return };
                 let mut queue = self.waiters.queue.borrow_mut();
-                let index = queue.iter().position(|(other, _)| other.same(self.future));
+                let index = queue.iter().position(|(other, _)| Rc::ptr_eq(other, &wakeup));
                 let entry = index.and_then(|index| queue.remove(index));
                 drop(queue);
-                let woken = self.future.done() && !self.future.cancelled();
-                if let (Some((_, key)), Some(lost), true) = (entry, self.lost.take(), woken) {
+                let woken = wakeup.is_done() && !wakeup.is_cancelled();
+                let key = entry.map(|(_, key)| key);
+                if let (Some(key), Some(lost), true) = (key, self.lost.take(), woken) {
                     lost(key);
                 }
+                wakeup.give_back();
             }
         }
-        let future = Future::on(running_core()?);
-        self.queue.borrow_mut().push_back((future.clone(), key));
-        let mut leave = Leave { waiters: self, future: &future, lost: Some(lost) };
-        future.wait_done()?;
-        // A driver by hand may go on after it has cancelled what was waited for.
-        future.result()?;
+        let wakeup = Wakeup::new(running_core()?);
+        self.queue.borrow_mut().push_back((Rc::clone(&wakeup), key));
+        let mut leave = Leave { waiters: self, wakeup: Some(Rc::clone(&wakeup)), lost: Some(lost) };
+        // A driver by hand may go on after it has cancelled what was waited for: that is an error too.
+        let result = park(&wakeup);
+        drop(wakeup);
+        result?;
         leave.lost = None;
         Ok(())
     }
 
     /// The first that was not woken yet. A cancelled one counts as woken.
-    fn first_pending(&self) -> Option<Future<()>> {
-        self.queue.borrow().iter().map(|(future, _)| future).find(|future| !future.done()).cloned()
+    fn first_pending(&self) -> Option<Rc<Wakeup>> {
+        self.queue.borrow().iter().map(|(wakeup, _)| wakeup).find(|wakeup| !wakeup.is_done()).cloned()
     }
 
     /// The first `n` that were not woken yet.
-    fn pending(&self, n: usize) -> Vec<Future<()>> {
+    fn pending(&self, n: usize) -> Vec<Rc<Wakeup>> {
         let queue = self.queue.borrow();
-        queue.iter().map(|(future, _)| future).filter(|future| !future.done()).take(n).cloned().collect()
+        queue.iter().map(|(wakeup, _)| wakeup).filter(|wakeup| !wakeup.is_done()).take(n).cloned().collect()
     }
 
     /// The first in the queue, woken or not.
-    fn first(&self) -> Option<Future<()>> {
-        self.queue.borrow().front().map(|(future, _)| future.clone())
+    fn first(&self) -> Option<Rc<Wakeup>> {
+        self.queue.borrow().front().map(|(wakeup, _)| Rc::clone(wakeup))
     }
 
     /// Wakes the first that was not woken yet; `mark` gets its key before. False if there is none.
     fn wake_first(&self, mark: impl FnOnce(&K)) -> bool {
         let queue = self.queue.borrow();
-        let Some((future, key)) = queue.iter().find(|(future, _)| !future.done()) else { return false };
+        let Some((wakeup, key)) = queue.iter().find(|(wakeup, _)| !wakeup.is_done()) else { return false };
         mark(key);
-        let future = future.clone();
+        let wakeup = Rc::clone(wakeup);
         drop(queue);
-        wake(&future);
+        wakeup.wake();
         true
     }
 
     /// Wakes those who wait, in order, while `f` says so. `f` is asked about those that were woken before as well.
     fn wake_while(&self, mut f: impl FnMut(&K) -> bool) {
         let queue = self.queue.borrow();
-        let live = queue.iter().filter(|(future, _)| !future.cancelled());
-        let chosen: SmallVec<[Future<()>; 8]> = live
+        let live = queue.iter().filter(|(wakeup, _)| !wakeup.is_cancelled());
+        let chosen: SmallVec<[Rc<Wakeup>; 8]> = live
             .take_while(|(_, key)| f(key))
-            .map(|(future, _)| future)
-            .filter(|future| !future.done())
+            .map(|(wakeup, _)| wakeup)
+            .filter(|wakeup| !wakeup.is_done())
             .cloned()
             .collect();
         drop(queue);
-        chosen.iter().for_each(wake);
+        chosen.iter().for_each(|wakeup| {
+            wakeup.wake();
+        });
     }
 
     /// Whether somebody waits, or was woken and has not run yet.
     fn any(&self, f: impl Fn(&K) -> bool) -> bool {
-        self.queue.borrow().iter().any(|(future, key)| !future.cancelled() && f(key))
+        self.queue.borrow().iter().any(|(wakeup, key)| !wakeup.is_cancelled() && f(key))
     }
 
     fn all_cancelled(&self) -> bool {
@@ -141,9 +148,4 @@ impl<K> Waiters<K> {
     fn wake_all(&self) {
         self.wake_while(|_| true);
     }
-}
-
-fn wake(future: &Future<()>) {
-    // One that is done was woken before, or has been cancelled.
-    let _ = future.settle_value(());
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::{self, Debug};
 
-use super::{Waiters, wake};
+use super::Waiters;
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, Result, ValueError};
@@ -124,7 +124,7 @@ impl Semaphore {
     fn wake_next(&self) -> bool {
         let Some(first) = self.waiters.first_pending() else { return false };
         self.value.set(self.value.get() - 1);
-        wake(&first);
+        first.wake();
         true
     }
 }

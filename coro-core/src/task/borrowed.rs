@@ -32,7 +32,7 @@ impl Borrowers {
 }
 
 /// Drops an awaitable without a report: its task ended before it began.
-struct Quiet<A: Awaitable>(Option<A>);
+pub(super) struct Quiet<A: Awaitable>(pub(super) Option<A>);
 
 impl<A: Awaitable> Drop for Quiet<A> {
     fn drop(&mut self) {

@@ -32,7 +32,7 @@ pub(crate) struct Control {
     /// While it is above zero, cancellations are held back; see [`cleanup`](super::cleanup).
     pub(super) shields: Cell<usize>,
     pub(super) levels: Levels,
-    pub(super) waiting_for: RefCell<Option<Rc<dyn Waitable>>>,
+    pub(super) waiting_for: Cell<Option<Rc<dyn Waitable>>>,
     /// What the next step raises, for mistakes in what was awaited.
     pub(super) to_raise: Cell<Option<Error>>,
     pub(super) key: Cell<Option<usize>>,
@@ -53,18 +53,27 @@ impl Control {
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
             levels: Levels::default(),
-            waiting_for: RefCell::default(),
+            waiting_for: Cell::default(),
             to_raise: Cell::new(None),
             key: Cell::new(None),
         }
     }
 
     /// Puts the task's context in force, or the one of the [`Context::run`] that it was suspended in.
+    #[inline(always)]
     pub(super) fn enter_context(&self) -> Entered {
         self.in_force.take().unwrap_or_else(|| self.context.clone()).into_force()
     }
 
+    /// What the task waits for, since it was parked.
+    pub(super) fn waiting_for(&self) -> Option<Rc<dyn Waitable>> {
+        let waiting_for = self.waiting_for.take();
+        self.waiting_for.set(waiting_for.clone());
+        waiting_for
+    }
+
     /// The end of a step.
+    #[inline(always)]
     pub(super) fn leave_context(&self, entered: Entered) {
         self.in_force.set(entered.leave());
     }
@@ -109,8 +118,7 @@ impl Control {
         let (file, line) = self.origin.place();
         let state = if done { "done, defined" } else { "running" };
         write!(f, " name='{}' coro=<{}() {state} at {file}:{line}>", self.name(), self.origin.name())?;
-        let waiting_for = self.waiting_for.borrow().clone();
-        match waiting_for {
+        match self.waiting_for() {
             Some(future) => {
                 f.write_str(" wait_for=")?;
                 future.describe(f)
@@ -392,7 +400,7 @@ impl Debug for AnyTask {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct CoroInfo {
-    origin: Origin,
+    pub(super) origin: Origin,
 }
 
 impl CoroInfo {
@@ -430,7 +438,6 @@ impl CoroInfo {
 thread_local! {
     /// All tasks of this thread that have not ended: the loop's strong references.
     static TASKS: RefCell<Tasks> = const { RefCell::new(Tasks(Slab::new())) };
-    static CURRENT: RefCell<Option<AnyTask>> = const { RefCell::new(None) };
 }
 
 struct Tasks(Slab<AnyTask>);
@@ -463,46 +470,13 @@ pub(super) fn unregister(control: &Control) {
     }
 }
 
-/// Makes `task` the current one until the guard is dropped.
-pub(super) fn enter_current(task: AnyTask) -> CurrentGuard {
-    CurrentGuard { before: CURRENT.try_with(|current| current.replace(Some(task))).unwrap_or_default() }
-}
-
-pub(super) struct CurrentGuard {
-    before: Option<AnyTask>,
-}
-
-impl Drop for CurrentGuard {
-    fn drop(&mut self) {
-        let own = CURRENT.try_with(|current| current.replace(self.before.take()));
-        drop(own);
-    }
-}
-
 /// Whether this thread can still have tasks.
 ///
 /// # Errors
 /// [`RuntimeError`] while the destructors of its thread-locals run.
 pub(crate) fn check_thread() -> Result<()> {
-    match (TASKS.try_with(drop_nothing), CURRENT.try_with(drop_nothing)) {
-        (Ok(()), Ok(())) => Ok(()),
-        _ => Err(RuntimeError::new("the thread is ending: it can have no tasks any more").into()),
-    }
-}
-
-fn drop_nothing<T>(_: &T) {}
-
-/// The task that runs now; `asyncio.current_task()`. `None` in a callback and outside a loop.
-///
-/// ```
-/// # use coro_core::prelude::*;
-/// assert!(coro_core::current_task().is_none());
-/// let name = coro_core::run(coroutine(|| Ok(coro_core::current_task().unwrap().get_name())))?;
-/// assert_eq!(name, "Task-1");
-/// # Ok::<(), Error>(())
-/// ```
-pub fn current_task() -> Option<AnyTask> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    let ending = |_| RuntimeError::new("the thread is ending: it can have no tasks any more");
+    Ok(TASKS.try_with(|_| ()).map_err(ending)?)
 }
 
 /// All tasks of the running loop that have not ended, the oldest first; `asyncio.all_tasks()`.

@@ -13,7 +13,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::control::{AnyTask, Control, current_task};
+use super::control::{AnyTask, Control};
+use super::current::current_task;
 
 /// One entry of a task's list.
 #[derive(Default)]
@@ -150,7 +151,7 @@ impl AnyTask {
     /// Cancels what the task is parked for, if a level says so.
     fn deliver_levels(&self) {
         let control = self.object.control();
-        let waiting_for = control.waiting_for.borrow().clone();
+        let waiting_for = control.waiting_for();
         if let Some(future) = waiting_for.filter(|future| !future.is_done())
             && control.count_levels()
         {

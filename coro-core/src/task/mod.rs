@@ -4,6 +4,8 @@
 
 mod borrowed;
 mod control;
+mod current;
+mod factory;
 mod levels;
 mod step;
 
@@ -13,13 +15,17 @@ use std::rc::Rc;
 
 pub(crate) use borrowed::{Borrowers, spawn_borrowed};
 use control::Control;
-pub use control::{AnyTask, CoroInfo, all_tasks, current_task};
+pub use control::{AnyTask, CoroInfo, all_tasks};
 pub(crate) use control::{check_thread, tasks_of};
+pub use current::current_task;
+use factory::Around;
+pub use factory::{TaskFactory, eager_task_factory};
 pub(crate) use levels::{Level, past_levels};
 use step::{TaskInner, Views};
 
 use crate::context::Context;
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
+use crate::definition::Origin;
 use crate::error::Result;
 use crate::events::{AnyFuture, EventLoop, LoopCore, running_core};
 use crate::fiber::{Awaited, Open};
@@ -400,6 +406,7 @@ pub struct TaskBuilder {
     context: Option<Context>,
     stack_size: Option<usize>,
     eager: Option<bool>,
+    around: Around,
 }
 
 impl TaskBuilder {
@@ -512,6 +519,25 @@ impl TaskBuilder {
         A::Output: 'static,
     {
         let origin = awaitable.__origin().0.or_here();
+        let builder = match &core {
+            Ok(core) => factory::ask(core, origin, self),
+            Err(_) => self,
+        };
+        match builder.around.is_empty() {
+            true => builder.spawn(core, origin, awaitable),
+            false => {
+                let mut builder = builder;
+                let wrapped = std::mem::take(&mut builder.around).wrap(origin, awaitable);
+                builder.spawn(core, origin, wrapped)
+            }
+        }
+    }
+
+    fn spawn<A>(self, core: Result<Rc<LoopCore>>, origin: Origin, awaitable: A) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
         let default_size = core.as_ref().map_or(DEFAULT_STACK_SIZE, |core| core.stack_size.get());
         let stack_size = self.stack_size.unwrap_or(default_size);
         let context = self.context.unwrap_or_else(|| Context::current().copy());

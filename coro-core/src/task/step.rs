@@ -8,16 +8,17 @@
 //! 4. Its fiber is taken out while it runs: nothing of the task is borrowed across a switch.
 #![allow(unsafe_code)] // starts the fiber; see `start`
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll};
 
 use super::control::{self, AnyTask, Control, TaskObject};
+use super::current::enter_current;
 use crate::coroutine::{Awaitable, StdFuture};
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
-use crate::events::{LoopCore, Runnable, Waitable};
+use crate::events::{AnyFuture, LoopCore, Runnable, Waitable};
 use crate::fiber::{Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent, barrier};
 use crate::future::{Future, FutureObject, FutureState, by_state};
 use crate::report;
@@ -35,15 +36,39 @@ enum Progress<T, A> {
     Parked(TaskFiber<T>),
     /// A std future that was polled: it needs no stack.
     Polled(StdFuture<T>, WakeSlot),
-    /// Running now.
-    Out,
     Ended,
+}
+
+/// What a step led to.
+enum Outcome<T> {
+    Parked(Awaited),
+    /// Somebody will wake it, or there was nothing to do.
+    Polled,
+    Ended(Result<T>),
+}
+
+impl<T> Outcome<T> {
+    /// How a fiber has ended.
+    fn ended(resumed: Resumed<Awaited, Result<T>>) -> Self {
+        match resumed {
+            Resumed::Suspended(awaited) => Self::Parked(awaited),
+            Resumed::Returned(result) => Self::Ended(result),
+            Resumed::Panicked(payload) => Self::Ended(Err(Error::new(Panicked::new(payload)))),
+        }
+    }
+}
+
+/// What a parked task waits for.
+enum Parked {
+    /// Nothing: it goes on in the next round.
+    Ready,
+    Waits,
 }
 
 pub(super) struct TaskInner<T, A> {
     state: FutureState<T>,
     control: Control,
-    progress: Cell<Progress<T, A>>,
+    progress: RefCell<Progress<T, A>>,
 }
 
 /// What `create_task` needs of a task's inside: both views of one allocation.
@@ -64,7 +89,7 @@ where
             crate::coroutine::Stackless::No(awaitable) => Progress::New(awaitable),
         };
         let state = FutureState::pending(Rc::clone(core));
-        let inner = Rc::new(Self { state, control, progress: Cell::new(progress) });
+        let inner = Rc::new(Self { state, control, progress: RefCell::new(progress) });
         let views = Self::views(&inner);
         control::register(views.task.clone());
         // Nothing may suspend while a panic passes, so an eager task waits for its turn then.
@@ -79,7 +104,7 @@ where
     pub(super) fn failed(control: Control, awaitable: A, error: Error) -> Views<T> {
         awaitable.__discard();
         let state = FutureState::failed(error, None);
-        Self::views(&Rc::new(Self { state, control, progress: Cell::new(Progress::Ended) }))
+        Self::views(&Rc::new(Self { state, control, progress: RefCell::new(Progress::Ended) }))
     }
 
     fn views(inner: &Rc<Self>) -> Views<T> {
@@ -92,10 +117,19 @@ where
     }
 
     /// What this step delivers: what was waited for, a mistake to be raised, or a cancellation.
+    #[inline(always)]
     fn take_input(&self) -> Result<()> {
         let control = &self.control;
-        let waited_for = control.waiting_for.take();
-        let mut input = match (control.to_raise.take(), waited_for) {
+        let (to_raise, waited_for) = (control.to_raise.take(), control.waiting_for.take());
+        if to_raise.is_none() && waited_for.is_none() && !control.must_cancel.get() {
+            return Ok(());
+        }
+        self.look_at_input(to_raise, waited_for)
+    }
+
+    fn look_at_input(&self, to_raise: Option<Error>, waited_for: Option<Rc<dyn Waitable>>) -> Result<()> {
+        let control = &self.control;
+        let mut input = match (to_raise, waited_for) {
             (Some(error), _) => Err(error),
             (None, Some(future)) => future.retrieve().map_or(Ok(()), Err),
             (None, None) => Ok(()),
@@ -123,37 +157,40 @@ where
     }
 
     #[inline(always)] // its only hot caller is `run`: one return less that is mispredicted after a switch
-    fn step(self: &Rc<Self>) {
+    fn step(self: Rc<Self>) {
         if self.state.is_done() {
             return;
         }
+        // It is borrowed while the task runs: a step within the step does nothing.
+        let Ok(mut progress) = self.progress.try_borrow_mut() else { return };
         let input = self.take_input();
-        let current = control::enter_current(AnyTask { object: Rc::clone(self) as Rc<dyn TaskObject> });
+        let current = enter_current(&self);
         let entered = self.control.enter_context();
-        let end = match self.progress.replace(Progress::Out) {
-            Progress::New(awaitable) => match input {
-                Ok(()) => match self.start(awaitable) {
-                    Ok((fiber, resumed)) => self.after(fiber, resumed),
-                    Err(error) => Some(Err(error)),
-                },
-                Err(error) => Some(drop_quietly(|| awaitable.__discard()).and(Err(error))),
-            },
-            Progress::Parked(mut fiber) => {
-                let resumed = fiber.resume(input.map(|()| None));
-                self.after(fiber, resumed)
-            }
-            Progress::NewStackless(future) => {
-                let target: Rc<dyn Woken> = Rc::clone(self) as Rc<dyn Woken>;
-                match self.state.core() {
-                    Some(core) => self.poll(future, WakeSlot::new(core, target), input),
-                    None => None,
+        let outcome = match &mut *progress {
+            Progress::Parked(fiber) => match fiber.resume(input.map(|()| None)) {
+                Resumed::Suspended(awaited) => Outcome::Parked(awaited),
+                ended => {
+                    // The stack is back in the pool before anybody hears of the end.
+                    let fiber = std::mem::replace(&mut *progress, Progress::Ended);
+                    drop(fiber);
+                    Outcome::ended(ended)
                 }
-            }
-            Progress::Polled(future, slot) => self.poll(future, slot, input),
-            ended @ (Progress::Out | Progress::Ended) => {
-                self.progress.set(ended);
-                None
-            }
+            },
+            _ => self.step_otherwise(&mut progress, input),
+        };
+        drop(progress);
+        let end = match outcome {
+            Outcome::Parked(awaited) => match self.park(awaited) {
+                Parked::Ready => {
+                    self.control.leave_context(entered);
+                    drop(current);
+                    let Some(core) = self.state.core().cloned() else { return };
+                    return core.push(self);
+                }
+                Parked::Waits => None,
+            },
+            Outcome::Polled => None,
+            Outcome::Ended(result) => Some(result),
         };
         self.control.leave_context(entered);
         drop(current);
@@ -162,58 +199,83 @@ where
         }
     }
 
-    /// Parks the task for what it asked for, or gives its end. The stack of an ended one is back in the pool.
-    #[inline]
-    fn after(
-        self: &Rc<Self>,
-        fiber: TaskFiber<T>,
-        resumed: Resumed<Awaited, Result<T>>,
-    ) -> Option<Result<T>> {
-        match resumed {
-            Resumed::Suspended(awaited) => {
-                self.progress.set(Progress::Parked(fiber));
-                self.park(awaited);
-                None
+    /// The first step, and those of a std future.
+    fn step_otherwise(self: &Rc<Self>, progress: &mut Progress<T, A>, input: Result<()>) -> Outcome<T> {
+        match std::mem::replace(progress, Progress::Ended) {
+            Progress::New(awaitable) => match input {
+                Ok(()) => match self.start(awaitable) {
+                    Ok((fiber, Resumed::Suspended(awaited))) => {
+                        *progress = Progress::Parked(fiber);
+                        Outcome::Parked(awaited)
+                    }
+                    Ok((fiber, ended)) => {
+                        drop(fiber);
+                        Outcome::ended(ended)
+                    }
+                    Err(error) => Outcome::Ended(Err(error)),
+                },
+                Err(error) => Outcome::Ended(drop_quietly(|| awaitable.__discard()).and(Err(error))),
+            },
+            Progress::NewStackless(future) => {
+                let target: Rc<dyn Woken> = Rc::clone(self) as Rc<dyn Woken>;
+                match self.state.core() {
+                    Some(core) => self.poll(progress, future, WakeSlot::new(core, target), input),
+                    None => Outcome::Polled,
+                }
             }
-            Resumed::Returned(result) => {
-                drop(fiber);
-                Some(result)
+            Progress::Polled(future, slot) => self.poll(progress, future, slot, input),
+            parked @ Progress::Parked(_) => {
+                *progress = parked;
+                Outcome::Polled
             }
-            Resumed::Panicked(payload) => {
-                drop(fiber);
-                Some(Err(Error::new(Panicked::new(payload))))
+            Progress::Ended => Outcome::Polled,
+        }
+    }
+
+    /// Parks the task for what it asked for. If it waits for nothing, it is for the caller to make it ready.
+    #[inline(always)]
+    fn park(self: &Rc<Self>, awaited: Awaited) -> Parked {
+        if self.control.levels_are_up() {
+            self.control.raise_levels();
+        }
+        match awaited {
+            Awaited::Yield => Parked::Ready,
+            Awaited::Future(future) => self.park_for(future),
+            Awaited::Command(command) => {
+                let text = self.text();
+                self.mistake(format!("Task got bad yield: a command that no loop knows, in {text}"));
+                self.push();
+                drop(command); // last: its destructor is the user's
+                Parked::Waits
             }
         }
     }
 
-    fn park(self: &Rc<Self>, awaited: Awaited) {
-        let Some(core) = self.state.core() else { return };
-        if self.control.levels_are_up() {
-            self.control.raise_levels();
+    fn park_for(self: &Rc<Self>, future: AnyFuture) -> Parked {
+        let Some(core) = self.state.core() else { return Parked::Waits };
+        if std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self)) {
+            self.mistake(format!("Task cannot await on itself: {}", self.text()));
+        } else if future.0.is_of(core) {
+            self.control.waiting_for.set(Some(Rc::clone(&future.0)));
+            Rc::clone(&future.0).add_waiter(Rc::clone(self) as Rc<dyn Runnable>);
+            self.deliver_cancellation(&future.0);
+            return Parked::Waits;
+        } else {
+            self.mistake(format!("Task {} got Future {future:?} attached to a different loop", self.text()));
         }
-        let mut refused = None; // dropped last: its destructor is the user's
-        let mistake = match awaited {
-            Awaited::Yield => return core.push(Rc::clone(self) as Rc<dyn Runnable>),
-            Awaited::Future(future) if std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self)) => {
-                format!("Task cannot await on itself: {}", self.text())
-            }
-            Awaited::Future(future) => {
-                if future.0.event_loop().is_some_and(|other| Rc::ptr_eq(&other, core)) {
-                    *self.control.waiting_for.borrow_mut() = Some(Rc::clone(&future.0));
-                    Rc::clone(&future.0).add_waiter(Rc::clone(self) as Rc<dyn Runnable>);
-                    self.deliver_cancellation(&future.0);
-                    return;
-                }
-                format!("Task {} got Future {future:?} attached to a different loop", self.text())
-            }
-            Awaited::Command(command) => {
-                refused = Some(command);
-                format!("Task got bad yield: a command that no loop knows, in {}", self.text())
-            }
-        };
-        self.control.to_raise.set(Some(RuntimeError::new(mistake).into()));
-        core.push(Rc::clone(self) as Rc<dyn Runnable>);
-        drop(refused);
+        Parked::Ready
+    }
+
+    /// What the task asked for is a mistake, which its next step raises.
+    #[cold]
+    fn mistake(&self, message: String) {
+        self.control.to_raise.set(Some(RuntimeError::new(message).into()));
+    }
+
+    fn push(self: &Rc<Self>) {
+        if let Some(core) = self.state.core() {
+            core.push(Rc::clone(self) as Rc<dyn Runnable>);
+        }
     }
 
     /// Cancels what was just parked for, if a cancellation came while the task ran.
@@ -229,10 +291,11 @@ where
 
     fn poll(
         self: &Rc<Self>,
+        progress: &mut Progress<T, A>,
         mut future: StdFuture<T>,
         slot: WakeSlot,
         input: Result<()>,
-    ) -> Option<Result<T>> {
+    ) -> Outcome<T> {
         let mut context = PollContext::from_waker(slot.waker());
         // The future is dropped in here too: its destructor may panic, and must not suspend either.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -246,18 +309,17 @@ where
             })
         }));
         match polled {
-            Ok((Poll::Ready(result), _)) => Some(result),
+            Ok((Poll::Ready(result), _)) => Outcome::Ended(result),
             Ok((Poll::Pending, Some(future))) => {
-                self.progress.set(Progress::Polled(future, slot));
-                None
+                *progress = Progress::Polled(future, slot);
+                Outcome::Polled
             }
             Ok((Poll::Pending, None)) => unreachable!("a pending future is given back"),
-            Err(payload) => Some(Err(Error::new(Panicked::new(payload)))),
+            Err(payload) => Outcome::Ended(Err(Error::new(Panicked::new(payload)))),
         }
     }
 
     fn end(self: &Rc<Self>, result: Result<T>) {
-        self.progress.set(Progress::Ended);
         control::unregister(&self.control);
         let future = self.future();
         let settled = match result {
@@ -272,6 +334,14 @@ where
                 let message = error.downcast_ref::<Cancelled>().and_then(Cancelled::message);
                 future.settle_cancelled(message.map(str::to_owned));
                 Ok(())
+            }
+            Err(error) if error.breaks_out() => {
+                let settled = future.settle_failed(error.clone());
+                drop(self.state.retrieve()); // the run of the loop raises it: it is not lost
+                if let Some(core) = self.state.core() {
+                    core.break_out(error);
+                }
+                settled
             }
             Err(error) => future.settle_failed(error),
         };
@@ -336,20 +406,15 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
         }
         let control = &self.control;
         control.cancel_requests.set(control.cancel_requests.get() + 1);
-        let waiting_for = control.waiting_for.borrow().clone();
-        let future = waiting_for.filter(|_| control.shields.get() == 0);
+        let future = control.waiting_for().filter(|_| control.shields.get() == 0);
         if future.is_some_and(|future| future.cancel(message.clone())) {
             return true;
         }
         control.must_cancel.set(true);
         *control.cancel_message.borrow_mut() = message;
         // A polled future has nothing that would be cancelled in its place: its next step comes now.
-        match self.progress.replace(Progress::Out) {
-            polled @ Progress::Polled(..) => {
-                self.progress.set(polled);
-                Woken::wake(self);
-            }
-            other => self.progress.set(other),
+        if self.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Polled(..))) {
+            Woken::wake(self);
         }
         true
     }
@@ -393,12 +458,15 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
         if !self.state.is_done() {
             report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
         }
-        let _current = control::enter_current(AnyTask { object: Rc::clone(&self) as Rc<dyn TaskObject> });
+        let _current = enter_current(&self);
         let _entered = self.control.enter_context();
         // What would have been told of its end never will be, and hears of that by being dropped.
         let callbacks = self.state.forget_callbacks();
         let waiting_for = self.control.waiting_for.take();
-        let progress = self.progress.replace(Progress::Ended);
+        // One that runs now ends by itself: a loop is not closed while it runs.
+        let progress = self.progress.try_borrow_mut();
+        let progress = progress
+            .map_or(Progress::Ended, |mut progress| std::mem::replace(&mut *progress, Progress::Ended));
         control::unregister(&self.control);
         drop(waiting_for);
         let result = match progress {

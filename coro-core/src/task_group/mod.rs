@@ -222,6 +222,9 @@ impl Group {
             cancellation = None;
         }
         let mut errors = self.errors.take();
+        if let Some(exit) = errors.iter().chain(error).find(|error| error.breaks_out()) {
+            return Err(exit.clone());
+        }
         if let Some(cancellation) = cancellation.filter(|_| errors.is_empty()) {
             return Err(cancellation);
         }

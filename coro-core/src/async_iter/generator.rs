@@ -1,108 +1,13 @@
-//! Asynchronous iterators, and generators whose consumer is `async for`.
+//! Asynchronous generators, whose consumer is `async for`.
 //!
-//! Floor: the library, its lowest part. The protocol is a plain function, since any function may suspend: [`AsyncIterator::anext`].
+//! Floor: the library, its lowest part.
 
 use std::fmt::{self, Debug};
 
+use super::{AsyncIterator, AsyncLent, SharedAsyncGenerator};
 use crate::definition::Definition;
 use crate::error::{Error, GeneratorExit, Result, RuntimeError, StopAsyncIteration, StopIteration};
 use crate::generator::{FrameState, Generator, GeneratorState, Yielder};
-
-/// Something that gives one item after the other and may suspend in between; Python's `__anext__`.
-///
-/// `None` stands for Python's `StopAsyncIteration`.
-///
-/// ```
-/// use coro_core::prelude::*;
-///
-/// struct Countdown(u32);
-/// impl AsyncIterator for Countdown {
-///     type Item = u32;
-///     fn anext(&mut self) -> Result<Option<u32>> {
-///         sleep(millis(1)).co_await()?;
-///         Ok(self.0.checked_sub(1).inspect(|n| self.0 = *n))
-///     }
-/// }
-/// async_fn! {
-///     async fn sum() -> u32 {
-///         let mut sum = 0;
-///         async for n in Countdown(4) { sum += n; }
-///         sum
-///     }
-/// }
-/// assert_eq!(coro_core::run(sum())?, 6);
-/// # Ok::<(), Error>(())
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`async for` cannot go over `{Self}`",
-    label = "this is no asynchronous iterator",
-    note = "implement `coro_core::AsyncIterator` for it, or use an ordinary `for` if it is an `Iterator`"
-)]
-pub trait AsyncIterator {
-    /// What it gives.
-    type Item;
-
-    /// The next item; `None` when there are no more.
-    ///
-    /// # Errors
-    /// Whatever goes wrong on the way, a cancellation of the task included.
-    ///
-    /// # Cancellation
-    /// It is raised at the await in here. Whether the iterator can go on after that is its own affair: a
-    /// generator that does not catch it has ended.
-    ///
-    /// ```
-    /// # use coro_core::prelude::*;
-    /// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| y.yield_(5));
-    /// assert_eq!(one.anext()?, Some(5));
-    /// assert_eq!(one.anext()?, None);
-    /// # Ok::<(), Error>(())
-    /// ```
-    fn anext(&mut self) -> Result<Option<Self::Item>>;
-}
-
-impl<I: AsyncIterator + ?Sized> AsyncIterator for &mut I {
-    type Item = I::Item;
-
-    fn anext(&mut self) -> Result<Option<I::Item>> {
-        (**self).anext()
-    }
-}
-
-impl<I: AsyncIterator + ?Sized> AsyncIterator for Box<I> {
-    type Item = I::Item;
-
-    fn anext(&mut self) -> Result<Option<I::Item>> {
-        (**self).anext()
-    }
-}
-
-impl<Y: 'static, R: 'static, F> AsyncIterator for Generator<Y, (), R, F>
-where
-    F: FnOnce(&Yielder<Y>) -> Result<R> + 'static,
-{
-    type Item = Y;
-
-    fn anext(&mut self) -> Result<Option<Y>> {
-        self.next_borrowed().transpose()
-    }
-}
-
-/// The next item of an asynchronous iterator; the builtin `anext(iterator)`.
-///
-/// # Errors
-/// [`StopAsyncIteration`] when there are no more; what the iterator raises.
-///
-/// ```
-/// use coro_core::prelude::*;
-/// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| y.yield_(5));
-/// assert_eq!(coro_core::anext(&mut one)?, 5);
-/// assert!(coro_core::anext(&mut one).unwrap_err().is::<coro_core::StopAsyncIteration>());
-/// # Ok::<(), Error>(())
-/// ```
-pub fn anext<I: AsyncIterator + ?Sized>(iterator: &mut I) -> Result<I::Item> {
-    iterator.anext()?.ok_or_else(|| StopAsyncIteration.into())
-}
 
 /// A generator whose body may await; made by `async fn … yields …` in the DSL and by [`async_generator`].
 ///
@@ -201,6 +106,28 @@ where
         self.generator.name()
     }
 
+    /// Runs `f` with this generator, which may borrow; it is closed before `lend` returns.
+    ///
+    /// Errors of its cleanup are reported then; [`AsyncIterator::aclose`] within `f` gives them.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// async_fn! {
+    ///     async fn letters(text: &str) yields char {
+    ///         for letter in text.chars() { await!(sleep(millis(1))); yield!(letter); }
+    ///     }
+    ///     async fn vowels(text: &str) -> String {
+    ///         letters(text).lend(|letters| letters.aiter().filter(|c| Ok("aeiou".contains(*c))).collect())?
+    ///     }
+    /// }
+    /// let text = String::from("boiled");
+    /// assert_eq!(coro_core::run(vowels(&text))?, "oie");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn lend<T>(self, f: impl FnOnce(AsyncLent<'_, Y, S>) -> T) -> T {
+        self.generator.lend(|lent| f(AsyncLent { lent }))
+    }
+
     /// As [`Generator::pin`].
     pub(crate) fn pin(&mut self) {
         self.generator.pin();
@@ -231,11 +158,24 @@ fn no_stop(error: Error) -> Error {
     }
 }
 
-fn yielded<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<Option<Y>> {
+pub(super) fn yielded<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<Option<Y>> {
     match step {
         Ok(GeneratorState::Yielded(value)) => Ok(Some(value)),
         Ok(GeneratorState::Returned(())) => Ok(None),
         Err(error) if error.is::<StopIteration>() => Ok(None),
+        Err(error) => Err(no_stop(error)),
+    }
+}
+
+/// What a `GeneratorExit` that was thrown in has led to.
+pub(super) fn closed<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<()> {
+    match step {
+        Ok(GeneratorState::Returned(())) => Ok(()),
+        Ok(GeneratorState::Yielded(value)) => {
+            drop(value);
+            Err(RuntimeError::new("async generator ignored GeneratorExit").into())
+        }
+        Err(error) if error.is::<GeneratorExit>() || error.is::<StopAsyncIteration>() => Ok(()),
         Err(error) => Err(no_stop(error)),
     }
 }
@@ -338,15 +278,21 @@ where
         if self.state() != FrameState::Suspended {
             return self.generator.close().map(drop);
         }
-        match self.generator.throw(GeneratorExit.into()) {
-            Ok(GeneratorState::Returned(())) => Ok(()),
-            Ok(GeneratorState::Yielded(value)) => {
-                drop(value);
-                Err(RuntimeError::new("async generator ignored GeneratorExit").into())
-            }
-            Err(error) if error.is::<GeneratorExit>() || error.is::<StopAsyncIteration>() => Ok(()),
-            Err(error) => Err(no_stop(error)),
-        }
+        closed(self.generator.throw(GeneratorExit.into()))
+    }
+
+    /// A handle that can be cloned: several tasks may hold it, and step it in turns.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let ticks = coro_core::async_generator(|y: &coro_core::Yielder<u32>| { y.yield_(1)?; y.yield_(2) });
+    /// let (mut one, mut other) = (ticks.shared(), None);
+    /// other.replace(one.clone());
+    /// assert_eq!((one.anext()?, other.unwrap().anext()?), (Some(1), Some(2)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn shared(self) -> SharedAsyncGenerator<Y, S> {
+        SharedAsyncGenerator::new(self)
     }
 }
 
@@ -358,6 +304,10 @@ where
 
     fn anext(&mut self) -> Result<Option<Y>> {
         self.next_borrowed()
+    }
+
+    fn aclose(&mut self) -> Result<()> {
+        AsyncGenerator::aclose(self)
     }
 }
 

@@ -1,0 +1,57 @@
+//! Who is running: the task whose step it is.
+//!
+//! Floor 5. The one who runs a step holds the task, so that here a pointer is enough.
+#![allow(unsafe_code)] // makes a handle of the pointer
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use super::control::{AnyTask, TaskObject};
+
+type Pointer = *const dyn TaskObject;
+
+thread_local! {
+    static CURRENT: Cell<Option<Pointer>> = const { Cell::new(None) };
+}
+
+/// Makes `task` the current one until the guard is dropped.
+#[inline]
+pub(super) fn enter_current<T: TaskObject + 'static>(task: &Rc<T>) -> CurrentGuard<'_> {
+    let task: Pointer = Rc::<T>::as_ptr(task);
+    CurrentGuard { before: CURRENT.replace(Some(task)), _task: PhantomData }
+}
+
+/// Puts back who was the current one. The task that it was made for cannot go before it.
+pub(super) struct CurrentGuard<'a> {
+    before: Option<Pointer>,
+    _task: PhantomData<&'a dyn TaskObject>,
+}
+
+impl Drop for CurrentGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// The task that runs now; `asyncio.current_task()`. `None` in a callback and outside a loop.
+///
+/// ```
+/// # use coro_core::prelude::*;
+/// assert!(coro_core::current_task().is_none());
+/// let name = coro_core::run(coroutine(|| Ok(coro_core::current_task().unwrap().get_name())))?;
+/// assert_eq!(name, "Task-1");
+/// # Ok::<(), Error>(())
+/// ```
+pub fn current_task() -> Option<AnyTask> {
+    CURRENT.get().map(|task| {
+        // SAFETY: the pointer is that of an `Rc`, by `enter_current`, and the guard that was made then, which still lives,
+        // borrows an `Rc` of the same task: there is one reference at least, and one more is made here.
+        let object = unsafe {
+            Rc::increment_strong_count(task);
+            Rc::from_raw(task)
+        };
+        AnyTask { object }
+    })
+}
