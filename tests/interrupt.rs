@@ -13,10 +13,12 @@ fn main() {}
 
 #[cfg(unix)]
 mod unix {
+    use coro_core::signal::{SignalKind, ctrl_c, signal};
     use coro_core::{KeyboardInterrupt, prelude::*};
     use std::io::{BufRead, BufReader, Read};
     use std::os::unix::process::ExitStatusExt;
     use std::process::{ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+    use std::rc::Rc;
     use std::time::Instant;
 
     /// Tells the children from the parent, and which one is to be.
@@ -35,6 +37,18 @@ mod unix {
         ("an_ignored_signal_stays_ignored", an_ignored_signal_stays_ignored),
         ("a_run_that_does_not_want_it_leaves_it_alone", a_run_that_does_not_want_it_leaves_it_alone),
         ("a_run_on_another_thread_leaves_it_alone", a_run_on_another_thread_leaves_it_alone),
+        ("ctrl_c_takes_the_place_of_cancelling_main", ctrl_c_takes_the_place_of_cancelling_main),
+        ("a_handler_of_the_loop_takes_every_one", a_handler_of_the_loop_takes_every_one),
+        (
+            "a_handler_of_the_loop_outlives_run_and_not_the_loop",
+            a_handler_of_the_loop_outlives_run_and_not_the_loop,
+        ),
+        ("one_that_comes_when_main_has_ended_is_not_lost", one_that_comes_when_main_has_ended_is_not_lost),
+        ("a_fork_under_run_is_ended_by_the_first", a_fork_under_run_is_ended_by_the_first),
+        (
+            "a_second_one_after_the_first_fell_through_is_handled",
+            a_second_one_after_the_first_fell_through_is_handled,
+        ),
     ];
 
     pub(super) fn main() -> ExitCode {
@@ -99,6 +113,86 @@ mod unix {
         }
     }
 
+    async_fn! {
+        async fn waits_for_it() {
+            get_running_loop()?.call_soon(|| println!("ready")); // when it is awaited
+            await!(ctrl_c());
+            println!("ctrl_c");
+            await!(work(millis(1))); // the next one cancels main
+        }
+
+        async fn handles_it() {
+            let event_loop = get_running_loop()?;
+            let pressed = Rc::new(Semaphore::new(0));
+            let handler = pressed.clone();
+            event_loop.add_signal_handler(SignalKind::interrupt(), move || handler.release())?;
+            println!("ready");
+            for n in 1..=3 {
+                await!(pressed.acquire()).forget();
+                println!("handled {n}");
+            }
+            event_loop.remove_signal_handler(SignalKind::interrupt());
+            await!(work(millis(1)));
+        }
+
+        /// Its handler, which only says so, ends nothing; so the second one reaches it.
+        async fn falls_through() {
+            println!("ready");
+            if let Err(error) = try_await!(sleep(secs(3600))) {
+                println!("cancelled");
+                raise_interrupt();
+                println!("fell through");
+                let mut signals = signal(SignalKind::interrupt())?;
+                raise_interrupt();
+                println!("{:?}", signals.anext()?);
+                raise!(error);
+            }
+        }
+    }
+
+    fn outlives() -> Result<()> {
+        let mut runner = coro_core::Runner::new();
+        runner.run(coroutine(|| {
+            get_running_loop()?.add_signal_handler(SignalKind::interrupt(), || println!("handled"))
+        }))?;
+        raise_interrupt(); // no loop runs
+        runner.run(sleep(millis(1)))?;
+        runner.close()?;
+        println!("ready");
+        raise_interrupt();
+        println!("never");
+        Ok(())
+    }
+
+    /// Between two runs the loop has a handler; the second takes it away.
+    fn ignored_but_handled() -> Result<()> {
+        let mut runner = coro_core::Runner::new();
+        let interrupt = SignalKind::interrupt();
+        runner.run(coroutine(|| get_running_loop()?.add_signal_handler(interrupt, || ())))?;
+        runner.run(coroutine(|| {
+            assert!(get_running_loop()?.remove_signal_handler(interrupt));
+            raise_interrupt();
+            sleep(millis(1)).co_await()
+        }))?;
+        runner.close()
+    }
+
+    #[allow(unsafe_code)]
+    fn forks() -> Result<()> {
+        // SAFETY: the child only raises a signal and exits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            raise_interrupt();
+            // SAFETY: it ends the child at once.
+            unsafe { libc::_exit(0) };
+        }
+        let mut status = 0;
+        // SAFETY: it waits for the child of just now.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        println!("the child was ended by {}", libc::WTERMSIG(status));
+        sleep(millis(1)).co_await()
+    }
+
     fn child(choice: &str) -> ExitCode {
         give_up_after_a_minute();
         let result = match choice {
@@ -115,6 +209,28 @@ mod unix {
                 raise_interrupt();
                 println!("never");
             }),
+            "ctrl_c" => coro_core::run(waits_for_it()),
+            "a handler of the loop" => coro_core::run(handles_it()),
+            "outlives run" => outlives(),
+            "at the end" => {
+                println!("ready");
+                coro_core::run(coroutine(|| {
+                    raise_interrupt();
+                    Ok(())
+                }))
+            }
+            "after the end" => {
+                println!("ready");
+                coro_core::run(coroutine(|| {
+                    get_running_loop()?.call_soon(raise_interrupt);
+                    Ok(())
+                }))
+            }
+            "forks" => coro_core::run(coroutine(forks)),
+            "falls through" => {
+                set_disposition(returns as extern "C" fn(libc::c_int) as libc::sighandler_t);
+                coro_core::run(falls_through())
+            }
             "ignored" => {
                 set_disposition(libc::SIG_IGN);
                 raise_interrupt();
@@ -122,6 +238,10 @@ mod unix {
                     raise_interrupt();
                     sleep(millis(1)).co_await()
                 }))
+            }
+            "ignored but handled" => {
+                set_disposition(libc::SIG_IGN);
+                ignored_but_handled()
             }
             "not wanted" => coro_core::RunBuilder::new().handle_interrupts(false).run(work(secs(3600))),
             "another thread" => std::thread::spawn(|| coro_core::run(work(secs(3600))))
@@ -145,7 +265,7 @@ mod unix {
 
     #[allow(unsafe_code)]
     fn set_disposition(handler: libc::sighandler_t) {
-        // SAFETY: `handler` is SIG_IGN, or a function that only writes and exits.
+        // SAFETY: `handler` is SIG_IGN, or a function that does nothing, or only writes and exits.
         unsafe { libc::signal(libc::SIGINT, handler) };
     }
 
@@ -154,6 +274,8 @@ mod unix {
         // SAFETY: it only raises a signal, whose handlers are the library's or there are none.
         unsafe { libc::raise(libc::SIGINT) };
     }
+
+    extern "C" fn returns(_signal: libc::c_int) {}
 
     #[allow(unsafe_code)]
     extern "C" fn says_so(_signal: libc::c_int) {
@@ -285,9 +407,11 @@ mod unix {
     }
 
     fn an_ignored_signal_stays_ignored() {
-        let (printed, status) = Child::start("ignored").end();
-        assert_eq!(printed, "went on\n");
-        assert!(status.success(), "{status}");
+        for choice in ["ignored", "ignored but handled"] {
+            let (printed, status) = Child::start(choice).end();
+            assert_eq!(printed, "went on\n");
+            assert!(status.success(), "{status}");
+        }
     }
 
     fn a_run_that_does_not_want_it_leaves_it_alone() {
@@ -302,6 +426,63 @@ mod unix {
         child.expect("ready");
         child.interrupt();
         assert_ended_by_interrupt(child);
+    }
+
+    fn ctrl_c_takes_the_place_of_cancelling_main() {
+        let mut child = Child::start("ctrl_c");
+        child.expect("ready");
+        child.interrupt();
+        child.expect("ctrl_c");
+        child.expect("ready");
+        child.interrupt();
+        let (printed, status) = child.end();
+        assert_eq!(printed, "cleaning up\ncleaned up\nKeyboardInterrupt\n");
+        assert!(status.success(), "{status}");
+    }
+
+    fn a_handler_of_the_loop_takes_every_one() {
+        let mut child = Child::start("a handler of the loop");
+        child.expect("ready");
+        for line in ["handled 1", "handled 2", "handled 3"] {
+            child.interrupt();
+            child.expect(line);
+        }
+        // It was removed: now they are for `run` again.
+        child.expect("ready");
+        child.interrupt();
+        let (printed, status) = child.end();
+        assert_eq!(printed, "cleaning up\ncleaned up\nKeyboardInterrupt\n");
+        assert!(status.success(), "{status}");
+    }
+
+    fn a_handler_of_the_loop_outlives_run_and_not_the_loop() {
+        let mut child = Child::start("outlives run");
+        child.expect("handled");
+        child.expect("ready");
+        assert_ended_by_interrupt(child);
+    }
+
+    fn one_that_comes_when_main_has_ended_is_not_lost() {
+        for choice in ["at the end", "after the end"] {
+            let mut child = Child::start(choice);
+            child.expect("ready");
+            assert_ended_by_interrupt(child);
+        }
+    }
+
+    fn a_fork_under_run_is_ended_by_the_first() {
+        let (printed, status) = Child::start("forks").end();
+        assert_eq!(printed, format!("the child was ended by {}\nwent on\n", libc::SIGINT));
+        assert!(status.success(), "{status}");
+    }
+
+    fn a_second_one_after_the_first_fell_through_is_handled() {
+        let mut child = Child::start("falls through");
+        child.expect("ready");
+        child.interrupt();
+        let (printed, status) = child.end();
+        assert_eq!(printed, "cancelled\nfell through\nSome(SIGINT)\nKeyboardInterrupt\n");
+        assert!(status.success(), "{status}");
     }
 
     fn assert_ended_by_interrupt(child: Child) {

@@ -6,6 +6,8 @@
 mod harness;
 #[path = "parity/s245_sigint_cleans_others.rs"]
 mod s245_sigint_cleans_others;
+#[path = "parity/s311_sigint_handler_replaces.rs"]
+mod s311_sigint_handler_replaces;
 #[path = "parity/s66_keyboard_interrupt.rs"]
 mod s66_keyboard_interrupt;
 
@@ -21,7 +23,8 @@ macro_rules! scenarios {
 }
 
 fn main() -> ExitCode {
-    let scenarios = scenarios! { s245_sigint_cleans_others s66_keyboard_interrupt };
+    let scenarios =
+        scenarios! { s245_sigint_cleans_others s311_sigint_handler_replaces s66_keyboard_interrupt };
     println!("\nrunning {} tests", scenarios.len());
     let mut failed = 0;
     for (name, recorded, scenario) in scenarios {

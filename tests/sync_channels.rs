@@ -216,7 +216,7 @@ fn a_look_at_a_watched_value_may_await_and_send() {
         assert_eq!((length, receiver.get().len()), (1, 0));
         let refused = receiver.with(|_| sender.send_modify(|value| value.push(1)));
         assert!(refused.unwrap_err().is::<RuntimeError>());
-        assert_eq!(receiver.get(), []);
+        assert!(receiver.get().is_empty());
         Ok(())
     })
     .unwrap();

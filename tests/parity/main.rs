@@ -31,11 +31,14 @@ scenarios! {
     s01_coroutine_type
     s02_await_plain
     s03_hello_world
+    s04_fetch_page_local
     s05_read_file
     s06_gather_three
     s07_create_task
     s08_execution_order
+    s09_web_scraper_local
     s10_debug_logging
+    s11_homework_average
     s12_coffee_and_pastry
     s13_my_function
     s14_isawaitable
@@ -97,6 +100,7 @@ scenarios! {
     s003_gen_throw_before_start
     s005_gen_ignores_close
     s007_gen_yield_from_throw
+    s009_gen_yield_from_iterator
     s011_gen_reentrancy
     s013_gen_states
     s015_gen_exception_context
@@ -141,6 +145,7 @@ scenarios! {
     s119_group_child_cancelled
     s121_group_child_swallows
     s123_group_except_star
+    s131_gather_duplicates
     s133_gather_return_exceptions
     s135_gather_done_states
     s141_wait_first_exception
@@ -149,6 +154,7 @@ scenarios! {
     s151_as_completed_errors
     s153_as_completed_late_reader
     s161_future_callbacks_on_cancel
+    s163_task_destroyed_pending
     s165_future_repr
     s167_callback_removal_too_late
     s169_ensure_future_kinds
@@ -164,6 +170,8 @@ scenarios! {
     s195_queue_getters_fifo
     s197_queue_get_timeout
     s201_agen_athrow
+    s203_agen_left_by_break
+    s205_agen_reentrancy
     s207_agen_stop_async_iteration
     s209_agen_cancel_outside
     s211_agen_pipeline
@@ -182,7 +190,22 @@ scenarios! {
     s255_add_reader_writer
     s257_handler_that_raises
     s259_run_until_complete_stopped
+    s261_debug_wrong_thread
+    s263_base_exception_in_task
     s265_executor_cancel
+    s271_reader_line_limit
+    s273_reader_readuntil
+    s275_reader_exception
+    s281_drain_slow_reader
+    s283_server_close
+    s285_peer_resets
+    s287_protocol_callbacks
+    s289_pause_reading
+    s291_unix_server
+    s293_connect_refused
+    s295_large_transfer
+    s301_subprocess_signals
+    s303_subprocess_dialogue
     s321_retry_backoff
     s323_readers_writer_lock
     s325_random_cancels
@@ -204,6 +227,7 @@ scenarios! {
     s453_group_refuses_task
     s461_uncancel_in_time
     s463_timeout_error_in_context
+    s471_server_close_clients
     s481_generator_close_value
     s491_run_with_loop_factory
     s493_task_get_coro_and_context
@@ -218,6 +242,51 @@ scenarios! {
     s917_as_completed_limits
     s919_eager_corners
     s921_gather_evaluates_first
+    s923_exit_leaves_the_loop
+    s925_exit_in_groups
+    s927_exit_at_shutdown
+    s929_cancel_counts_nested
+    s931_cancel_in_wake_round
+    s933_shield_corners
+    s935_join_and_shutdown
+    s937_notify_and_cancel
+    s939_exact_rounds
+    s941_groups_split
+    s943_contexts_of_tasks
+    s945_runner_corners
+    s947_timers_and_handles
+    s949_done_callbacks
+    s951_never_retrieved
+    s953_futures_of_other_loops
+    s957_agen_states
+    s959_exit_stack_errors
+    s955_exception_handler
+    s961_eager_groups_and_limits
+    s963_wait_corners
+    s965_task_corners
+    s967_locks_and_cancels
+    s969_wait_for_corners
+    s971_threadsafe_calls
+    s981_subprocess_communicate
+    s983_subprocess_returncode
+    s985_subprocess_stream_ends
+    s987_subprocess_protocol
+    s989_subprocess_errors
+    s991_subprocess_limit
+    s1001_protocol_rounds
+    s1003_write_after_end
+    s1005_readuntil_variants
+    s1007_reader_waiters
+    s1009_flow_of_protocols
+    s1011_drain_corners
+    s1013_half_close
+    s1015_server_corners
+    s1017_failing_callbacks
+    s1019_client_callbacks
+    s1021_datagram_endpoint
+    s1023_connect_errors
+    s1025_large_writes
+    s1027_pipes
 }
 
 /// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.
@@ -229,7 +298,8 @@ fn every_scenario_prints_the_same_on_loops_that_seldom_look_at_the_clock() {
 }
 
 /// Run by `tests/parity_interrupt.rs`.
-const ON_MAIN_THREAD: [&str; 2] = ["s245_sigint_cleans_others", "s66_keyboard_interrupt"];
+const ON_MAIN_THREAD: [&str; 3] =
+    ["s245_sigint_cleans_others", "s311_sigint_handler_replaces", "s66_keyboard_interrupt"];
 
 #[test]
 fn every_trace_is_compared_or_listed_as_not_ported() {
