@@ -47,7 +47,7 @@ fn main() {
 /// Copies the examples for `tests/examples.rs`, which includes them: an included file cannot begin with `//!`.
 fn copy_examples(out: &Path) {
     println!("cargo::rerun-if-changed=examples");
-    for folder in ["examples", "examples/contract"] {
+    for folder in ["examples", "examples/contract", "examples/support"] {
         std::fs::create_dir_all(out.join(folder)).expect("OUT_DIR can be written");
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let file = entry.path();
