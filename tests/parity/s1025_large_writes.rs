@@ -26,6 +26,7 @@ async_fn! {
                 writer.write(&[b'c'; SIZE / 40])?;
             }
             let data = await!(reader.readexactly(SIZE));
+            await!(sleep(secs(1)));
             trace!("client read {} {}", data.len(), data.iter().all(|byte| *byte == b's'));
             trace!("{}", bytes(&await!(reader.read_to_end())));
             writer.close();

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use polling::{AsRawSource, AsSource, Event, Events, PollMode, Poller};
+use polling::{AsSource, Event, Events, PollMode, Poller};
 
 use super::{Happened, Key};
 
@@ -41,10 +41,10 @@ fn interest(mode: PollMode, key: Key, [read, write]: [bool; 2]) -> Event {
 ///
 /// # Safety
 /// The source is deleted from the poller before it is closed.
-pub(super) unsafe fn add(poller: &Poller, source: impl AsRawSource, key: Key) -> io::Result<()> {
+pub(super) unsafe fn add(poller: &Poller, source: impl AsSource, key: Key) -> io::Result<()> {
     let mode = mode(poller);
     // SAFETY: as the caller says.
-    unsafe { poller.add_with_mode(source, interest(mode, key, [false; 2]), mode) }
+    unsafe { poller.add_with_mode(&source.source(), interest(mode, key, [false; 2]), mode) }
 }
 
 /// Asks for one more report of each direction in `wanted`, where the poller forgets what it has reported.
