@@ -247,16 +247,15 @@ fn a_stack_size_that_cannot_be_is_a_typed_error() {
 fn a_loop_that_is_stopped_under_a_borrowing_main_cancels_it_first() {
     let mut log = Vec::new();
     let lent = String::from("lent to main");
-    let error = run(|| {
+    let result = run(|| {
         get_running_loop()?.call_later(secs(1), || get_running_loop().unwrap().stop());
         let error = sleep(secs(60)).co_await().unwrap_err();
         log.push(format!("{lent}: {}", error.is_cancelled()));
         cleanup(|| sleep(secs(1)).co_await())?;
         log.push("main ended".to_owned());
         Err::<(), _>(error)
-    })
-    .unwrap_err();
-    assert!(error.is_cancelled(), "{error:?}");
+    });
+    refused(result, "Event loop stopped before Future completed.");
     assert_eq!(log, ["lent to main: true", "main ended"]);
 }
 
@@ -276,7 +275,7 @@ fn a_loop_may_be_stopped_again_and_again_while_its_main_cleans_up() {
         cleaned_up = Some(lent.len());
         Err::<(), _>(error)
     });
-    assert!(result.unwrap_err().is_cancelled());
+    refused(result, "Event loop stopped before Future completed.");
     assert_eq!(cleaned_up, Some(4));
 }
 

@@ -462,6 +462,8 @@ fn run_borrowed<A: Awaitable>(
         Err(error) if error.is_cancelled() && interrupted.get() && task.uncancel() == 0 => {
             Err(KeyboardInterrupt.into())
         }
+        // It was cancelled because the loop was stopped.
+        Err(error) if error.is_cancelled() => Err(stopped.err().unwrap_or(error)),
         Err(error) => Err(error),
         Ok(()) => {
             stopped?;
@@ -622,7 +624,7 @@ fn finish_jobs(core: &Rc<LoopCore>) -> Result<()> {
     }
     let stop = StopLoop::new(core);
     core.jobs_waiters.borrow_mut().push(Rc::clone(&stop) as Rc<dyn Runnable>);
-    core.push_timer(core.clock.now().saturating_add(THREAD_JOIN_TIMEOUT), stop);
+    core.push_timer_after(THREAD_JOIN_TIMEOUT, stop);
     let result = run_loop(core);
     if core.jobs.get() > 0 {
         warn_of_jobs(THREAD_JOIN_TIMEOUT);

@@ -256,7 +256,7 @@ impl<F: AsFuture> Awaitable for Wait<F> {
             Rc::new(Watch { future, left, return_when: self.return_when, waiter }) as Rc<dyn Runnable>
         };
         if let Some(timeout) = self.timeout {
-            core.push_timer(core.clock.now().saturating_add(timeout), watch(None));
+            core.push_timer_after(timeout, watch(None));
         }
         let mut unwatch = Unwatch(Vec::with_capacity(self.futures.len()));
         for future in self.futures.iter().map(AsFuture::as_any) {

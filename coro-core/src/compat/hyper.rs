@@ -257,7 +257,7 @@ impl StdFuture for Nap {
         self.end();
         let waker = Mutex::new(Some(context.waker().clone()));
         let alarm = Arc::new(Alarm { core: address(&core), over: AtomicBool::new(false), waker });
-        core.push_timer(core.clock.now().saturating_add(left), Rc::new(Ring(Arc::clone(&alarm))));
+        core.push_timer_after(left, Rc::new(Ring(Arc::clone(&alarm))));
         self.alarm = Some(alarm);
         Poll::Pending
     }

@@ -146,6 +146,14 @@ impl LoopCore {
         self.broken_by.take().map_or(Ok(()), Err)
     }
 
+    /// Runs `item` when `delay` has passed; if that is nothing, in the next round.
+    pub(crate) fn push_timer_after(&self, delay: Duration, item: Rc<dyn Runnable>) {
+        if delay.is_zero() {
+            self.until_sample.set(0);
+        }
+        self.push_timer(self.clock.now().saturating_add(delay), item);
+    }
+
     /// Tells the timer queue that one of its entries has become useless.
     pub(crate) fn note_timer_cancelled(&self) {
         let mut timers = self.timers.borrow_mut();
