@@ -4,6 +4,7 @@
 //! An example is included here as a module, from a copy without the `//!` lines that `build.rs` makes. It runs in
 //! a child process, this very test program, so that all it prints can be compared. The one about Ctrl-C needs the
 //! main thread of a program: `tests/interrupt.rs` runs it.
+#![allow(clippy::duplicate_mod)] // each example has its own support
 
 use std::collections::BTreeSet;
 use std::path::Path;

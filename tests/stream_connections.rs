@@ -32,7 +32,7 @@ fn loses_nothing(read: impl Fn(&mut StreamReader) -> BoxCoroutine<Vec<u8>>) {
         })?;
         writer.close();
         let taken = task.co_await();
-        let mut all = taken.as_ref().map(Vec::clone).unwrap_or_default();
+        let mut all = taken.clone().unwrap_or_default();
         ended(taken);
         all.extend(reader.read_to_end().co_await()?);
         assert_eq!(all.escape_ascii().to_string(), "one\\ntwo\\n");
@@ -294,9 +294,10 @@ fn a_peer_that_resets_ends_what_is_read_and_drained() {
 fn std_reads_and_writes_through_a_stream_and_what_it_does_not_read_is_left() {
     run(|| {
         let ((_near, mut writer), (mut reader, _far)) = pair()?;
-        write!(writer, "one {}\n", 1)?;
+        writeln!(writer, "one {}", 1)?;
         writer.write_all(b"two\nthree\n")?;
-        (&writer).write_vectored(&[std::io::IoSlice::new(b"fo"), std::io::IoSlice::new(b"ur\n")])?;
+        let parts = [std::io::IoSlice::new(b"fo"), std::io::IoSlice::new(b"ur\n")];
+        assert_eq!((&writer).write_vectored(&parts)?, 5);
         writer.flush()?;
         let mut lines = reader.as_std().lines();
         assert_eq!(lines.next().unwrap()?, "one 1");

@@ -498,7 +498,7 @@ fn without_file_descriptors_accepting_pauses_for_a_second_and_the_listener_survi
                 });
                 let server = event_loop.create_server(|| Wild::new(&Log::new()), "127.0.0.1:0").co_await()?;
                 let address = server.local_addrs()[0];
-                let mut client = TcpStream::connect(address)?;
+                let client = TcpStream::connect(address)?;
                 client.set_nonblocking(true)?;
                 // The client waits to be accepted; now there is no descriptor left for it.
                 let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

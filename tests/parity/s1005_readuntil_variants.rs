@@ -105,9 +105,8 @@ async_fn! {
             lines.push(bytes(&line));
         }
         trace!("[{}]", lines.join(", "));
-        match StreamReader::with_limit(0) {
-            Err(e) => trace!("{}", show(&e)),
-            Ok(_) => {}
+        if let Err(e) = StreamReader::with_limit(0) {
+            trace!("{}", show(&e));
         }
     }
 

@@ -11,22 +11,16 @@ async_fn! {
         get_running_loop()?.call_later(secs(1), move || feeder.feed_data(b"\ndef").unwrap());
         trace!("{}", bytes(&await!(reader.readuntil("\r\n"))));
         reader.feed_data(b"ghijklmnop\r\n")?;
-        match try_await!(reader.readuntil("\r\n")) {
-            Err(e) => match e.downcast_ref::<LimitOverrun>() {
-                Some(overrun) => trace!("{} {}", show(&e), overrun.consumed()),
-                None => raise!(e),
-            },
-            Ok(_) => {}
+        if let Err(e) = try_await!(reader.readuntil("\r\n")) {
+            let Some(overrun) = e.downcast_ref::<LimitOverrun>() else { raise!(e) };
+            trace!("{} {}", show(&e), overrun.consumed());
         }
         trace!("nothing was dropped: {}", bytes(&await!(reader.read(20))));
         reader.feed_data(b"tail")?;
         reader.feed_eof();
-        match try_await!(reader.readuntil("\r\n")) {
-            Err(e) => match e.downcast_ref::<IncompleteRead>() {
-                Some(incomplete) => trace!("{} {}", show(&e), bytes(incomplete.partial())),
-                None => raise!(e),
-            },
-            Ok(_) => {}
+        if let Err(e) = try_await!(reader.readuntil("\r\n")) {
+            let Some(incomplete) = e.downcast_ref::<IncompleteRead>() else { raise!(e) };
+            trace!("{} {}", show(&e), bytes(incomplete.partial()));
         }
         match try_await!(reader.readuntil("")) {
             Err(e) if e.is::<ValueError>() => trace!("{}", show(&e)),

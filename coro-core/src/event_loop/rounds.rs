@@ -133,7 +133,7 @@ fn take_in_news(core: &Rc<LoopCore>) -> bool {
 
 /// Waits for the next timer, or for the outside.
 fn wait(core: &Rc<LoopCore>) -> Result<()> {
-    let outside = core.jobs.get() > core.doors.blocked.load(Ordering::SeqCst);
+    let outside = core.held.get() > 0 || core.jobs.get() > core.doors.blocked.load(Ordering::SeqCst);
     let watching = core.reactor.is_watching();
     let timeout = match next_timer(core) {
         Some(when) if !core.clock.is_virtual() => Some(when.saturating_sub(core.clock.now())),

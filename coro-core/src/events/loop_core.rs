@@ -47,6 +47,8 @@ pub(crate) struct LoopCore {
     pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
     /// Jobs in threads whose end this loop will be told of.
     pub(crate) jobs: Cell<usize>,
+    /// Waits for other threads that are no such jobs: a virtual clock waits for them too.
+    pub(crate) held: Cell<usize>,
     /// What becomes ready when the last of those jobs ends.
     pub(crate) jobs_waiters: RefCell<Vec<Rc<dyn Runnable>>>,
     /// Who runs those jobs; `None` stands for the threads of the `blocking` crate.
@@ -101,6 +103,7 @@ impl LoopCore {
             task_factory: RefCell::default(),
             exception_handler: RefCell::default(),
             jobs: Cell::new(0),
+            held: Cell::new(0),
             jobs_waiters: RefCell::default(),
             executor: RefCell::default(),
             executor_shut: Cell::new(false),

@@ -127,19 +127,19 @@ impl Worker {
     }
 }
 
-/// Counts as a job of the loop until it is dropped.
+/// Holds a virtual clock until it is dropped. It is no job of the executor, whose end need not wait for it.
 struct Counted(Rc<LoopCore>);
 
 impl Counted {
     fn new(core: Rc<LoopCore>) -> Self {
-        core.jobs.set(core.jobs.get() + 1);
+        core.held.set(core.held.get() + 1);
         Self(core)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.note_job_ended();
+        self.0.held.set(self.0.held.get() - 1);
     }
 }
 
