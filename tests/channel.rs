@@ -49,13 +49,13 @@ fn a_cancelled_receive_takes_nothing() {
 #[test]
 fn a_cancelled_receiver_that_was_notified_passes_that_on() {
     at_each_moment(|at| {
-        let (sender, receiver) = channel::bounded(1);
+        let (sender, receiver) = channel::bounded(2);
         let take = |receiver: channel::Receiver<u32>| create_task(coroutine(move || receiver.recv()));
         let (victim, next) = (take(receiver.clone()), take(receiver.clone()));
         next_round()?;
         direct(&victim.any_task(), at, |round| {
             if round < 2 {
-                let _ = sender.try_send(round);
+                sender.try_send(round).unwrap();
             }
         })?;
         drop(sender);
@@ -70,17 +70,18 @@ fn a_cancelled_send_gives_the_value_back() {
     at_each_moment(|at| {
         let (sender, receiver) = channel::bounded(1);
         sender.try_send("first")?;
-        let back = Rc::new(RefCell::new(None));
+        let (back, began) = (Rc::new(RefCell::new(None)), Rc::new(Event::new()));
         let victim = create_task(coroutine({
-            let (sender, back) = (sender.clone(), back.clone());
+            let (sender, back, began) = (sender.clone(), back.clone(), began.clone());
             move || {
+                began.set();
                 sender.send("second").map_err(|refused| {
                     *back.borrow_mut() = Some(refused.value);
                     refused.reason
                 })
             }
         }));
-        next_round()?; // it waits
+        began.wait().co_await()?;
         let mut got = Vec::new();
         direct(&victim.any_task(), at, |round| {
             if round == 2 {
@@ -112,17 +113,18 @@ fn a_timeout_goes_by_the_clock_of_the_loop() -> Result<()> {
 fn where_nothing_can_wait_only_waiting_is_refused() -> Result<()> {
     run(|| {
         let (sender, receiver) = channel::bounded(1);
-        let results = Rc::new(RefCell::new(Vec::new()));
+        let (results, called) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Event::new()));
         get_running_loop()?.call_soon({
-            let results = results.clone();
+            let (results, called) = (results.clone(), called.clone());
             move || {
+                called.set();
                 results.borrow_mut().push(receiver.recv());
                 sender.send(1).unwrap();
                 results.borrow_mut().push(sender.send(2).map(|()| 0).map_err(Error::from));
                 results.borrow_mut().push(receiver.recv());
             }
         });
-        next_round()?;
+        called.wait().co_await()?;
         let results = results.take();
         assert!(results[0].as_ref().unwrap_err().is::<RuntimeError>());
         assert!(results[1].as_ref().unwrap_err().is::<RuntimeError>());

@@ -26,6 +26,7 @@ const FLOORS: &[&[&str]] = &[
     &["dns", "fs", "stdio"],
     &["net"],
     &["transport"],
+    &["tls"],
     &["stream"],
     &["process"],
     &["runner"],

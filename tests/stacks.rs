@@ -29,6 +29,21 @@ fn a_stack_is_taken_when_a_task_first_runs_and_given_back_when_it_ends() {
 }
 
 #[test]
+fn what_a_coroutine_or_generator_holds_may_be_large() {
+    run(|| {
+        let (small, large) = ([1_u8; 600], [2_u8; 2_000]);
+        assert_eq!(create_task(coroutine(move || Ok(small))).co_await()?, [1; 600]);
+        assert_eq!(create_task(coroutine(move || Ok(large))).co_await()?, [2; 2_000]);
+        let numbers = generator(move |y: &Yielder<u8>| y.yield_(large[7]));
+        assert_eq!(numbers.collect::<Result<Vec<u8>>>()?, [2]);
+        let mut by_hand = coroutine(move || suspend(Awaited::Yield).map(|_| large[7]));
+        by_hand.send(None)?;
+        Ok(drop(by_hand))
+    })
+    .unwrap();
+}
+
+#[test]
 fn every_way_to_end_gives_the_stack_back() {
     common::quiet_panics();
     let before = stats().in_use;

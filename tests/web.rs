@@ -434,3 +434,31 @@ fn a_long_answer_is_copied_to_a_file_while_the_loop_goes_on() {
     })
     .unwrap();
 }
+
+#[test]
+fn small_writes_reach_the_other_end_before_a_virtual_clock_jumps() {
+    run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let server = create_task(coroutine(move || {
+            let (mut stream, _) = listener.accept()?;
+            // After questions and answers the system puts off what it can.
+            for _ in 0..5 {
+                stream.read_exact(&mut [0])?;
+                stream.write_all(b"a")?;
+                stream.write_all(b"b")?;
+            }
+            stall(&stream)
+        }));
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(secs(3600)))?;
+        for _ in 0..5 {
+            stream.write_all(b"?")?;
+            stream.read_exact(&mut [0; 2])?;
+        }
+        assert!(get_running_loop()?.time() < secs(3600));
+        server.cancel();
+        Ok(())
+    })
+    .unwrap();
+}

@@ -379,6 +379,9 @@ pub(crate) enum Resumed<Y, R> {
 
 type Ended<R> = std::thread::Result<R>;
 
+/// Corosensei refuses to put what has more than 1,024 bytes on a new stack, by a panic.
+const LARGEST_BODY: usize = 768;
+
 /// A function on a stack of its own, suspended or not started.
 pub(crate) struct Fiber<I, Y, R> {
     coroutine: ManuallyDrop<corosensei::Coroutine<Resume<I>, Y, Ended<R>, PooledStack>>,
@@ -398,6 +401,23 @@ impl<I, Y, R> Fiber<I, Y, R> {
     /// What `body` borrows must outlive the fiber's stack: the fiber is dropped before the borrow ends, or its
     /// owner cannot be forgotten, or `body` is `'static`.
     pub(crate) unsafe fn new<F>(kind: Kind, stack_size: usize, body: F) -> Result<Self>
+    where
+        F: FnOnce(&Suspender<I, Y>) -> R,
+    {
+        // SAFETY: as the caller says, in both cases.
+        unsafe {
+            if size_of::<F>() > LARGEST_BODY {
+                let body = Box::new(body);
+                Self::prepare(kind, stack_size, move |suspender: &Suspender<I, Y>| body(suspender))
+            } else {
+                Self::prepare(kind, stack_size, body)
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`new`](Self::new).
+    unsafe fn prepare<F>(kind: Kind, stack_size: usize, body: F) -> Result<Self>
     where
         F: FnOnce(&Suspender<I, Y>) -> R,
     {

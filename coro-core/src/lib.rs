@@ -48,6 +48,7 @@
 //! | `loop.getaddrinfo`, `loop.getnameinfo` | [`EventLoop::getaddrinfo`], [`EventLoop::getnameinfo`], [`dns`] |
 //! | `open_connection`, `start_server`, `Server` | [`open_connection`], [`start_server`], [`Server`] |
 //! | `StreamReader`, `StreamWriter` | [`StreamReader`], [`StreamWriter`] |
+//! | `SSLContext`, `start_tls`, `ssl=` | the module `tls`, with the feature `tls`; [`Transport`]s over rustls |
 //! | `Transport`, `Protocol`, `DatagramProtocol` | [`Transport`], [`Protocol`], [`DatagramProtocol`] |
 //! | `loop.create_connection` and its like | [`EventLoop::create_connection`], [`EventLoop::create_server`] |
 //! | `get_running_loop`, the loop's methods | [`get_running_loop`], [`EventLoop`] |
@@ -117,6 +118,8 @@ mod task;
 mod task_group;
 mod thread;
 mod timer_queue;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod unwind;
 mod waker;

@@ -1,14 +1,17 @@
 //! `sleep`, and durations in short.
 
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context as PollContext, Poll, Waker};
 use std::time::Duration;
 
 use crate::compat::into_future;
-use crate::coroutine::{Awaitable, Origins, suspend};
+use crate::coroutine::{Awaitable, Origins, Polled, Polls, park, suspend};
 use crate::definition::Origin;
 use crate::error::Result;
-use crate::events::running_core;
+use crate::events::{LoopCore, Runnable, Waitable, Wakeup, running_core};
 use crate::fiber::Awaited;
-use crate::future::timer_future;
 
 /// So many seconds.
 ///
@@ -77,15 +80,20 @@ impl Awaitable for Sleep {
             return suspend(Awaited::Yield).map(drop);
         }
         let core = running_core()?;
-        let when = core.clock.now().saturating_add(self.duration);
-        let timer = timer_future(&core, when);
-        let result = timer.wait_done();
-        if !timer.done() || timer.cancelled() {
+        let wakeup = Wakeup::new(Rc::clone(&core));
+        core.push_sleep(self.duration, Rc::clone(&wakeup) as Rc<dyn Runnable>);
+        let result = park(&wakeup);
+        if !wakeup.is_done() || Waitable::is_cancelled(&*wakeup) {
             // It will not fire any more: the queue counts how much of it is dead.
-            timer.cancel();
+            Rc::clone(&wakeup).cancel(None);
             core.note_timer_cancelled();
         }
+        wakeup.give_back();
         result
+    }
+
+    fn __poll(self) -> Result<Polls<Self>> {
+        self.result(()).begin()
     }
 
     fn __origin(&self) -> Origins {
@@ -134,6 +142,96 @@ impl<T> Awaitable for SleepThen<T> {
     fn co_await(self) -> Result<T> {
         self.sleep.co_await()?;
         Ok(self.result)
+    }
+
+    fn __poll(self) -> Result<Polls<Self>>
+    where
+        Self: 'static,
+    {
+        self.begin()
+    }
+}
+
+impl<T> SleepThen<T> {
+    /// Sleeps without a stack.
+    fn begin<A>(self) -> Result<Polls<A>>
+    where
+        A: Awaitable<Output = T>,
+        T: 'static,
+    {
+        let core = running_core()?;
+        if self.sleep.duration.is_zero() {
+            return Ok(Polls::Next(self.result));
+        }
+        let state = Cell::new(AlarmState::Set(Waker::noop().clone(), self.result));
+        let alarm = Rc::new(Alarm { core: Rc::clone(&core), state });
+        core.push_sleep(self.sleep.duration, Rc::clone(&alarm) as Rc<dyn Runnable>);
+        Ok(Polls::Waits(alarm))
+    }
+}
+
+/// The timer of a sleep in an `async` block: wakes the one who polls.
+struct Alarm<T> {
+    core: Rc<LoopCore>,
+    state: Cell<AlarmState<T>>,
+}
+
+enum AlarmState<T> {
+    /// Whom to wake, and what the sleep gives then.
+    Set(Waker, T),
+    /// It rang, and holds what the sleep gives; or it was cancelled.
+    Over(Option<T>),
+}
+
+impl<T> Alarm<T> {
+    fn take(&self) -> AlarmState<T> {
+        self.state.replace(AlarmState::Over(None))
+    }
+}
+
+impl<T: 'static> Polled<T> for Alarm<T> {
+    fn poll(&self, context: &mut PollContext<'_>) -> Poll<Result<T>> {
+        match self.take() {
+            AlarmState::Set(waker, result) if waker.will_wake(context.waker()) => {
+                self.state.set(AlarmState::Set(waker, result));
+                Poll::Pending
+            }
+            AlarmState::Set(other, result) => {
+                self.state.set(AlarmState::Set(context.waker().clone(), result));
+                drop(other);
+                Poll::Pending
+            }
+            AlarmState::Over(Some(result)) => Poll::Ready(Ok(result)),
+            AlarmState::Over(None) => unreachable!("who took the result, or cancelled it, polls no more"),
+        }
+    }
+
+    fn cancel(self: Rc<Self>) {
+        let state = self.take();
+        if matches!(state, AlarmState::Set(..)) {
+            self.core.note_timer_cancelled();
+        }
+        drop(state);
+    }
+}
+
+impl<T> Runnable for Alarm<T> {
+    fn run(self: Rc<Self>) {
+        if let AlarmState::Set(waker, result) = self.take() {
+            self.state.set(AlarmState::Over(Some(result)));
+            waker.wake();
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let state = self.take();
+        let over = matches!(state, AlarmState::Over(_));
+        self.state.set(state);
+        over
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<timer of a sleep>")
     }
 }
 

@@ -1,7 +1,8 @@
 //! std futures on this loop, and this library's awaitables in `async` blocks.
 //!
 //! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who
-//! awaits it. An awaitable of this library is `IntoFuture`: `.await` in an `async` block runs it as a task.
+//! awaits it. An awaitable of this library is `IntoFuture`: in an `async` block, `.await` on a sleep, a future or a task
+//! waits without a stack; anything else runs as a task.
 //!
 //! ```
 //! use coro_core::prelude::*;
@@ -29,13 +30,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll, Waker};
 
-use crate::coroutine::{Awaitable, Coroutine, Origins, SharedCoroutine, Stackless, suspend};
+use crate::coroutine::{Awaitable, Coroutine, Origins, Polled, Polls, SharedCoroutine, Stackless, suspend};
 use crate::definition::Origin;
-use crate::error::Result;
-use crate::events::{Runnable, running_core};
+use crate::error::{Result, RuntimeError};
+use crate::events::{AnyFuture, Runnable, running_core};
 use crate::fiber::Awaited;
 use crate::future::{Future, OnceFuture};
-use crate::task::{EnsuredFuture, Task, create_task};
+use crate::task::{EnsuredFuture, Task, ensure_future};
 use crate::waker::{WakeSlot, Woken};
 
 #[diagnostic::do_not_recommend]
@@ -89,14 +90,16 @@ impl Woken for WakeUp {
     }
 }
 
-/// One of this library's awaitables as a std future: it runs as a task of the running loop.
+/// One of this library's awaitables as a std future, polled on the running loop.
+///
+/// A sleep, a future and a task are waited for as they are. Whatever else it is runs as a task: it needs a stack.
 ///
 /// # Errors
 /// Its output is a `Result`: what the awaitable raises, and [`RuntimeError`](crate::RuntimeError) "no running
-/// event loop" where it is polled outside a loop.
+/// event loop" where it would have to wait outside a loop.
 ///
 /// # Cancellation
-/// Dropping it cancels the task.
+/// Dropping it, once it was polled, cancels the task or future; a sleep's timer is cancelled.
 ///
 /// # Panics
 /// When it is polled after it was ready.
@@ -117,28 +120,15 @@ pub struct AsStdFuture<A: Awaitable> {
 
 enum State<A: Awaitable> {
     New(A),
-    Running(Task<A::Output>, Rc<Wake>),
+    /// The result is due at the next poll.
+    Next(A::Output),
+    Waits(Rc<dyn Polled<A::Output>>),
     Done,
 }
 
 impl<A: Awaitable> AsStdFuture<A> {
     pub(crate) fn new(awaitable: A) -> Self {
         Self { state: Cell::new(State::New(awaitable)) }
-    }
-}
-
-/// The done callback that wakes the one who polls.
-struct Wake(Cell<Option<Waker>>);
-
-impl Runnable for Wake {
-    fn run(self: Rc<Self>) {
-        if let Some(waker) = self.0.take() {
-            waker.wake();
-        }
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waker::wake()")
     }
 }
 
@@ -153,31 +143,99 @@ where
     type Output = Result<A::Output>;
 
     fn poll(self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Self::Output> {
-        let (task, wake) = match self.state.replace(State::Done) {
-            State::New(awaitable) => {
-                let (task, wake) = (create_task(awaitable), Rc::new(Wake(Cell::default())));
-                task.any().0.add_waiter(Rc::clone(&wake) as Rc<dyn Runnable>);
-                (task, wake)
-            }
-            State::Running(task, wake) => (task, wake),
+        let waits = match self.state.replace(State::Done) {
+            State::New(awaitable) => match awaitable.__poll()? {
+                Polls::Waits(waits) => waits,
+                Polls::No(awaitable) => match Waiting::begin(ensure_future(awaitable)) {
+                    Ok(waiting) => waiting,
+                    Err(result) => return Poll::Ready(result),
+                },
+                Polls::Next(result) => {
+                    self.state.set(State::Next(result));
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            },
+            State::Next(result) => return Poll::Ready(Ok(result)),
+            State::Waits(waits) => waits,
             State::Done => panic!("a future was polled after it was ready"),
         };
-        if task.done() {
-            return Poll::Ready(task.take_result());
+        let polled = waits.poll(context);
+        if polled.is_pending() {
+            self.state.set(State::Waits(waits));
         }
-        let old = wake.0.replace(Some(context.waker().clone()));
-        drop(old);
-        self.state.set(State::Running(task, wake));
-        Poll::Pending
+        polled
     }
 }
 
 impl<A: Awaitable> Drop for AsStdFuture<A> {
     fn drop(&mut self) {
-        if let State::Running(task, _) = self.state.replace(State::Done) {
-            let task = task.any_task();
-            task.cancel();
+        if let State::Waits(waits) = self.state.replace(State::Done) {
+            waits.cancel();
         }
+    }
+}
+
+/// A wait for a future or a task, in its list of callbacks.
+struct Waiting<T> {
+    future: AnyFuture,
+    result: Cell<Option<EnsuredFuture<T>>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl<T: 'static> Waiting<T> {
+    /// What it waits for, or the result, if that is there.
+    fn begin(ensured: EnsuredFuture<T>) -> std::result::Result<Rc<dyn Polled<T>>, Result<T>> {
+        if ensured.done() {
+            return Err(ensured.into_result());
+        }
+        let core = running_core().map_err(Err)?;
+        if !ensured.0.is_of(&core) {
+            let message = format!("got Future {:?} attached to a different loop", *ensured);
+            return Err(Err(RuntimeError::new(message).into()));
+        }
+        let waiting = Rc::new(Self {
+            future: (*ensured).clone(),
+            result: Cell::new(Some(ensured)),
+            waker: Cell::default(),
+        });
+        Rc::clone(&waiting.future.0).add_waiter(Rc::clone(&waiting) as Rc<dyn Runnable>);
+        Ok(waiting)
+    }
+}
+
+impl<T: 'static> Polled<T> for Waiting<T> {
+    fn poll(&self, context: &mut PollContext<'_>) -> Poll<Result<T>> {
+        if self.future.done() {
+            let ensured = self.result.take();
+            return Poll::Ready(ensured.map_or_else(
+                || unreachable!("who took the result, or cancelled it, polls no more"),
+                EnsuredFuture::into_result,
+            ));
+        }
+        let waker = self.waker.take().filter(|waker| waker.will_wake(context.waker()));
+        self.waker.set(Some(waker.unwrap_or_else(|| context.waker().clone())));
+        Poll::Pending
+    }
+
+    fn cancel(self: Rc<Self>) {
+        let waker = self.waker.take();
+        let this = Rc::clone(&self) as Rc<dyn Runnable>;
+        self.future.0.remove_waiter(&this);
+        self.future.cancel();
+        drop((waker, self.result.take()));
+    }
+}
+
+impl<T: 'static> Runnable for Waiting<T> {
+    fn run(self: Rc<Self>) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker::wake()")
     }
 }
 

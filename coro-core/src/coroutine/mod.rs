@@ -8,6 +8,7 @@ mod object;
 mod shared;
 
 use std::rc::Rc;
+use std::task::{Context as PollContext, Poll};
 
 pub use by_hand::Step;
 pub use object::{BoxCoroutine, Coroutine, LocalBoxCoroutine, coroutine};
@@ -81,6 +82,15 @@ pub trait Awaitable: Sized {
         Stackless::No(self)
     }
 
+    /// Begins to wait for it without a stack, for `.await` in an `async` block.
+    #[doc(hidden)]
+    fn __poll(self) -> Result<Polls<Self>>
+    where
+        Self: 'static,
+    {
+        Ok(Polls::No(self))
+    }
+
     #[doc(hidden)]
     fn __origin(&self) -> Origins {
         Origins(Origin::of_type::<Self>())
@@ -110,6 +120,25 @@ pub struct Existing<T> {
 pub enum Stackless<A: Awaitable> {
     Yes(StdFuture<A::Output>),
     No(A),
+}
+
+/// Hidden: what [`Awaitable::__poll`] finds.
+#[doc(hidden)]
+pub enum Polls<A: Awaitable> {
+    /// It has to run on a stack.
+    No(A),
+    /// The result is due when all that are ready have run once.
+    Next(A::Output),
+    Waits(Rc<dyn Polled<A::Output>>),
+}
+
+/// Hidden: a wait that is polled.
+#[doc(hidden)]
+pub trait Polled<T> {
+    /// What the wait gives, or nothing yet: `context` is woken then.
+    fn poll(&self, context: &mut PollContext<'_>) -> Poll<Result<T>>;
+    /// The one who waits is gone. It is not polled again.
+    fn cancel(self: Rc<Self>);
 }
 
 pub(crate) type StdFuture<T> = std::pin::Pin<Box<dyn std::future::Future<Output = T>>>;

@@ -43,6 +43,7 @@ const SAMPLE_EVERY: u32 = 16;
 pub struct LoopBuilder {
     virtual_from: Option<Duration>,
     stack_size: usize,
+    timer_slack: Duration,
     debug: bool,
     eager_tasks: bool,
     seed: Option<u64>,
@@ -54,6 +55,7 @@ impl Default for LoopBuilder {
         Self {
             virtual_from: None,
             stack_size: DEFAULT_STACK_SIZE,
+            timer_slack: Duration::ZERO,
             debug: false,
             eager_tasks: false,
             seed: None,
@@ -202,6 +204,21 @@ impl LoopBuilder {
         self
     }
 
+    /// How late timers may be, so that many of them come up together; as
+    /// [`set_timer_slack`](EventLoop::set_timer_slack). Zero, if nothing is said: timers are exact.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// let event_loop = coro_core::LoopBuilder::new().timer_slack(millis(1)).build()?;
+    /// assert_eq!(event_loop.timer_slack(), millis(1));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn timer_slack(mut self, slack: Duration) -> Self {
+        self.timer_slack = slack;
+        self
+    }
+
     /// Makes the loop.
     ///
     /// # Errors
@@ -223,6 +240,7 @@ impl LoopBuilder {
         let core = LoopCore::new(clock, self.stack_size, sample_every)?;
         core.debug.set(self.debug);
         core.eager_tasks.set(self.eager_tasks);
+        core.timer_slack.set(self.timer_slack);
         core.seed.set(self.seed);
         report::debug(format_args!(
             "Using selector: {}",

@@ -153,6 +153,43 @@ impl EventLoop {
         self.core.slow_callback_duration.set(duration);
     }
 
+    /// How late timers may be; zero at first.
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
+    /// assert_eq!(get_running_loop()?.timer_slack(), Duration::ZERO);
+    /// # Ok(())
+    /// # })).unwrap();
+    /// ```
+    pub fn timer_slack(&self) -> Duration {
+        self.core.timer_slack.get()
+    }
+
+    /// Lets timers, sleeps and time limits that begin from now on be late by up to `slack`, so that many of them come up
+    /// together: the moment is rounded up to a multiple of `slack`. With thousands of them it saves CPU time. Zero makes
+    /// them exact.
+    ///
+    /// Those that are due at once are not rounded. Of timers that are rounded to the same moment, the one that was made
+    /// first comes first, whichever was due first. A virtual clock is exact, whatever the slack is. asyncio's relative is
+    /// `loop._clock_resolution`, by which its timers may be early.
+    ///
+    /// ```
+    /// use coro_core::prelude::*;
+    /// coro_core::run(coroutine(|| {
+    ///     let event_loop = get_running_loop()?;
+    ///     event_loop.set_timer_slack(millis(20));
+    ///     let start = event_loop.time();
+    ///     gather((1..=1000).map(|n| sleep(Duration::from_micros(n)))).co_await()?; // wake all at once, or in two groups
+    ///     assert!(event_loop.time() - start >= millis(1));
+    ///     Ok(())
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_timer_slack(&self, slack: Duration) {
+        self.core.timer_slack.set(slack);
+    }
+
     /// Address space for the stack of each task that starts from now on, in bytes.
     ///
     /// # Errors

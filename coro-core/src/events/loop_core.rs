@@ -40,6 +40,8 @@ pub(crate) struct LoopCore {
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback_duration: Cell<Duration>,
     pub(crate) stack_size: Cell<usize>,
+    /// How late timers may be, so that many of them come up together; zero is exact.
+    pub(crate) timer_slack: Cell<Duration>,
     /// Whether tasks take their first step when they are made.
     pub(crate) eager_tasks: Cell<bool>,
     /// What `set_task_factory` was given; the floor of tasks knows its type.
@@ -99,6 +101,7 @@ impl LoopCore {
             debug: Cell::new(false),
             slow_callback_duration: Cell::new(Duration::from_millis(100)),
             stack_size: Cell::new(stack_size),
+            timer_slack: Cell::new(Duration::ZERO),
             eager_tasks: Cell::new(false),
             task_factory: RefCell::default(),
             exception_handler: RefCell::default(),
@@ -131,8 +134,45 @@ impl LoopCore {
 
     /// Runs `item` at `when` by this loop's clock. On a closed loop nothing happens.
     pub(crate) fn push_timer(&self, when: Duration, item: Rc<dyn Runnable>) {
+        match self.slack_in_force() {
+            Duration::ZERO => self.push_exact(when, item),
+            slack => self.push_with_slack(slack, self.clock.now(), when, item),
+        }
+    }
+
+    #[inline]
+    fn push_exact(&self, when: Duration, item: Rc<dyn Runnable>) {
         if !self.closed.get() {
             self.timers.borrow_mut().push(when, item);
+        }
+    }
+
+    fn push_with_slack(&self, slack: Duration, now: Duration, when: Duration, item: Rc<dyn Runnable>) {
+        if when <= now {
+            return self.push_exact(when, item); // is due: there is nothing to wait for
+        }
+        if !self.closed.get() {
+            self.timers.borrow_mut().push_shared(round_up(when, slack), item);
+        }
+    }
+
+    /// How late timers may be. A virtual clock is exact.
+    #[inline]
+    fn slack_in_force(&self) -> Duration {
+        match self.clock.is_virtual() {
+            true => Duration::ZERO,
+            false => self.timer_slack.get(),
+        }
+    }
+
+    /// Runs `item` when `duration`, which is above zero, has passed.
+    #[inline]
+    pub(crate) fn push_sleep(&self, duration: Duration, item: Rc<dyn Runnable>) {
+        let now = self.clock.now();
+        let when = now.saturating_add(duration);
+        match self.slack_in_force() {
+            Duration::ZERO => self.push_exact(when, item),
+            slack => self.push_with_slack(slack, now, when, item),
         }
     }
 
@@ -209,6 +249,15 @@ impl LoopCore {
     }
 }
 
+/// The first multiple of `slack` that is not before `when`. A moment of another century stays as it is.
+fn round_up(when: Duration, slack: Duration) -> Duration {
+    let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    match nanoseconds(when).checked_next_multiple_of(nanoseconds(slack)) {
+        Some(rounded) => Duration::from_nanos(rounded),
+        None => when,
+    }
+}
+
 pub(crate) fn default_exception_handler(context: &ExceptionContext) {
     let ExceptionContext { message, exception, future, handle } = context;
     let mut text = message.clone();
@@ -232,5 +281,19 @@ pub(crate) struct CloseGuard {
 impl Drop for CloseGuard {
     fn drop(&mut self) {
         (self.close)(&self.core);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_rounded_up_to_a_multiple_of_the_slack() {
+        let millis = Duration::from_millis;
+        let rounded = [0, 1, 9, 10, 11].map(|when| round_up(millis(when), millis(10)));
+        assert_eq!(rounded, [0, 10, 10, 10, 20].map(millis));
+        assert_eq!(round_up(Duration::MAX, millis(10)), Duration::MAX);
+        assert_eq!(round_up(millis(1), Duration::MAX), Duration::from_nanos(u64::MAX));
     }
 }

@@ -1,14 +1,12 @@
 //! [`Wakeup`]: what a task waits for when there is no result to come: its turn at a lock, an item in a queue, a socket
-//! that is ready.
+//! that is ready, the end of its sleep.
 //!
 //! Floor 1. It is a future of nothing, with less in it than a [`Future`](crate::Future). One that nobody else holds is
 //! used again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
-
-use smallvec::SmallVec;
 
 use super::{LoopCore, Runnable, Waitable};
 use crate::error::{Cancelled, Error, Result};
@@ -25,14 +23,22 @@ enum Status {
     Cancelled,
 }
 
+/// What is told of an end that is no wake-up.
+enum Ending {
+    Failed(Error),
+    /// The cancellation had a message.
+    Message(String),
+}
+
 /// One wait of a task.
 pub(crate) struct Wakeup {
     core: Rc<LoopCore>,
     status: Cell<Status>,
-    /// What the wait raises, if it failed; the message, if it was cancelled with one.
-    error: Cell<Option<Error>>,
-    message: Cell<Option<String>>,
-    waiters: RefCell<SmallVec<[Rc<dyn Runnable>; 1]>>,
+    ending: Cell<Option<Box<Ending>>>,
+    /// The task that waits.
+    waiter: Cell<Option<Rc<dyn Runnable>>>,
+    /// Who else does: only drivers by hand let several wait for the same.
+    others: Cell<Option<Box<Vec<Rc<dyn Runnable>>>>>,
 }
 
 impl Wakeup {
@@ -44,9 +50,9 @@ impl Wakeup {
             Rc::new(Self {
                 core,
                 status: Cell::new(Status::Pending),
-                error: Cell::default(),
-                message: Cell::default(),
-                waiters: RefCell::default(),
+                ending: Cell::default(),
+                waiter: Cell::default(),
+                others: Cell::default(),
             })
         })
     }
@@ -54,12 +60,12 @@ impl Wakeup {
     /// Keeps it for the next wait, if the caller alone has it, who lets go of it now.
     #[inline]
     pub(crate) fn give_back(self: &Rc<Self>) {
-        let unused = Rc::strong_count(self) == 1 && self.waiters.borrow().is_empty();
+        let unused = Rc::strong_count(self) == 1;
         if !unused || self.core.closed.get() || self.core.spare_wakeups.borrow().len() >= KEPT {
             return;
         }
         if self.status.replace(Status::Pending) != Status::Woken {
-            drop((self.error.take(), self.message.take()));
+            drop((self.ending.take(), self.waiter.take(), self.others.take()));
         }
         self.core.spare_wakeups.borrow_mut().push(Rc::clone(self));
     }
@@ -75,7 +81,7 @@ impl Wakeup {
         if self.is_done() {
             return false;
         }
-        self.error.set(Some(error));
+        self.ending.set(Some(Box::new(Ending::Failed(error))));
         self.settle(Status::Failed)
     }
 
@@ -84,17 +90,26 @@ impl Wakeup {
             return false;
         }
         self.status.set(status);
-        let mut waiters = self.waiters.borrow_mut();
-        if waiters.len() == 1 {
-            let only = waiters.pop();
-            drop(waiters);
-            only.into_iter().for_each(|waiter| self.core.push(waiter));
-        } else {
-            let all = std::mem::take(&mut *waiters);
-            drop(waiters);
-            all.into_iter().for_each(|waiter| self.core.push(waiter));
+        if let Some(waiter) = self.waiter.take() {
+            self.core.push(waiter);
+        }
+        if let Some(others) = self.others.take() {
+            others.into_iter().for_each(|waiter| self.core.push(waiter));
         }
         true
+    }
+
+    /// Takes all who wait out, in their order.
+    fn waiters(&self) -> Vec<Rc<dyn Runnable>> {
+        let others = self.others.take().into_iter().flat_map(|others| *others);
+        self.waiter.take().into_iter().chain(others).collect()
+    }
+
+    fn set_waiters(&self, waiters: Vec<Rc<dyn Runnable>>) {
+        let mut waiters = waiters.into_iter();
+        self.waiter.set(waiters.next());
+        let others: Vec<_> = waiters.collect();
+        self.others.set((!others.is_empty()).then(|| Box::new(others)));
     }
 
     /// How the wait ended.
@@ -107,6 +122,21 @@ impl Wakeup {
             Status::Pending | Status::Woken => Ok(()),
             Status::Failed | Status::Cancelled => self.retrieve().map_or(Ok(()), Err),
         }
+    }
+}
+
+/// The timer of a sleep: ends the wait, unless it has ended.
+impl Runnable for Wakeup {
+    fn run(self: Rc<Self>) {
+        self.wake();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_done()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Waitable::describe(self, f)
     }
 }
 
@@ -129,38 +159,44 @@ impl Waitable for Wakeup {
         if self.is_done() {
             return false;
         }
-        self.message.set(message);
+        self.ending.set(message.map(|message| Box::new(Ending::Message(message))));
         self.settle(Status::Cancelled)
     }
 
     fn retrieve(&self) -> Option<Error> {
-        match self.status.get() {
-            Status::Pending | Status::Woken => None,
-            Status::Failed => {
-                let error = self.error.take();
-                self.error.set(error.clone());
-                error
-            }
-            Status::Cancelled => {
-                let message = self.message.take();
-                self.message.set(message.clone());
-                Some(message.map_or_else(Cancelled::new, Cancelled::with_message).into())
-            }
+        if matches!(self.status.get(), Status::Pending | Status::Woken) {
+            return None;
         }
+        let ending = self.ending.take();
+        let error = match ending.as_deref() {
+            Some(Ending::Failed(error)) => error.clone(),
+            Some(Ending::Message(message)) => Cancelled::with_message(message.clone()).into(),
+            None => Cancelled::new().into(),
+        };
+        self.ending.set(ending);
+        Some(error)
     }
 
     fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
-        match self.is_done() {
-            true => self.core.push(waiter),
-            false => self.waiters.borrow_mut().push(waiter),
+        if self.is_done() {
+            return self.core.push(waiter);
+        }
+        match self.waiter.take() {
+            None => self.waiter.set(Some(waiter)),
+            first => {
+                self.waiter.set(first);
+                let mut others = self.others.take().unwrap_or_default();
+                others.push(waiter);
+                self.others.set(Some(others));
+            }
         }
     }
 
     fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        let mut waiters = self.waiters.borrow_mut();
+        let mut waiters = self.waiters();
         let found = waiters.iter().position(|other| Rc::ptr_eq(other, waiter));
         let removed = found.map(|index| waiters.remove(index));
-        drop(waiters);
+        self.set_waiters(waiters);
         drop(removed);
     }
 
@@ -178,7 +214,9 @@ impl Waitable for Wakeup {
             Status::Woken | Status::Failed => "<Future finished",
             Status::Cancelled => "<Future cancelled",
         })?;
-        let names: Vec<String> = self.waiters.borrow().iter().map(|waiter| waiter.callback_name()).collect();
+        let waiters = self.waiters();
+        let names: Vec<String> = waiters.iter().map(|waiter| waiter.callback_name()).collect();
+        self.set_waiters(waiters);
         if !names.is_empty() {
             write!(f, " cb=[{}]", names.join(", "))?;
         }

@@ -18,7 +18,6 @@ use std::rc::Rc;
 pub use callback::CallbackId;
 pub(crate) use callback::callback_name;
 pub use once::OnceFuture;
-pub(crate) use plain::timer_future;
 use state::Slot;
 pub(crate) use state::{FutureState, by_state, cancelled_error};
 

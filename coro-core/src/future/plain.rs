@@ -1,14 +1,13 @@
-//! `Plain`: a future that is no task, and the timer of a `sleep`.
+//! `Plain`: a future that is no task.
 //!
 //! Floor 4.
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::{Future, FutureObject, FutureState, by_state};
 use crate::error::Error;
-use crate::events::{LoopCore, Runnable, Waitable, running_core};
+use crate::events::{LoopCore, Waitable, running_core};
 
 type CancelHook = Rc<dyn Fn(Option<String>) -> bool>;
 
@@ -58,28 +57,6 @@ impl<T> Drop for Plain<T> {
             self.state.report_unseen("Future exception was never retrieved", "<Future finished");
         }
     }
-}
-
-/// The timer of a `sleep`: settles its future, unless it was cancelled.
-impl Runnable for Plain<()> {
-    fn run(self: Rc<Self>) {
-        let _ = Future { inner: self as Rc<dyn FutureObject<()>> }.settle_value(());
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.state.is_done()
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Waitable::describe(self, f)
-    }
-}
-
-/// A future that settles by itself at `when`.
-pub(crate) fn timer_future(core: &Rc<LoopCore>, when: Duration) -> Future<()> {
-    let inner = Rc::new(Plain::new(FutureState::pending(Rc::clone(core))));
-    core.push_timer(when, Rc::clone(&inner) as Rc<dyn Runnable>);
-    Future { inner }
 }
 
 impl<T: 'static> Future<T> {

@@ -10,6 +10,7 @@ use super::connect::{to_any, to_one};
 use super::macros::{AT_ONCE, buffers, common, example, limits, reads, windows, writes};
 use super::{SocketOptions, patience};
 use crate::dns::ToAddresses;
+use crate::events::running_core;
 use crate::io::{Endpoint, Hold, Io, Side};
 
 impl Endpoint for net::TcpListener {
@@ -349,7 +350,17 @@ macro_rules! options {
 
 impl TcpStream {
     pub(super) fn over(stream: net::TcpStream) -> Self {
-        Self { io: Io::new(stream) }
+        Self::new(Io::new(stream))
+    }
+
+    /// The system may hold a small write back until what was sent before is confirmed, for 40 ms or more. A virtual clock
+    /// would jump meanwhile.
+    fn new(io: Io<net::TcpStream>) -> Self {
+        if running_core().is_ok_and(|core| core.clock.is_virtual()) {
+            // It fails where the connection is over already, and nothing will be sent.
+            let _ = io.get().set_nodelay(true);
+        }
+        Self { io }
     }
 
     /// Connects. A name may have several addresses: in a task they are tried as RFC 8305 says ("happy eyeballs"), those
@@ -379,7 +390,7 @@ impl TcpStream {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn connect(address: impl ToAddresses) -> io::Result<Self> {
-        Ok(Self { io: to_any(address.to_addresses()?)? })
+        Ok(Self::new(to_any(address.to_addresses()?)?))
     }
 
     /// Connects to one address, within a limit.
@@ -400,7 +411,7 @@ impl TcpStream {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
-        Ok(Self { io: to_one(*address, Some(timeout))? })
+        Ok(Self::new(to_one(*address, Some(timeout))?))
     }
 
     /// The address of the other end.
@@ -625,7 +636,8 @@ impl TcpStream {
         self.io.get().set_ttl(ttl)
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Under a virtual clock they are, from the beginning: it would
+    /// jump while the system holds them back.
     ///
     /// # Errors
     /// The system's.

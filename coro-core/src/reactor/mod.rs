@@ -130,10 +130,16 @@ impl Notifier {
         }
     }
 
+    /// Whether there were notifications since the last [`take_news`](Self::take_news).
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed)
+    }
+
     /// Whether there were notifications since the last call. Looking costs nothing while there are none.
     #[inline]
     pub(crate) fn take_news(&self) -> bool {
-        self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::SeqCst)
+        self.has_news() && self.news.swap(false, Ordering::SeqCst)
     }
 
     /// Takes a file descriptor out of the poller, from any thread. It is registered, so that nothing can go wrong.

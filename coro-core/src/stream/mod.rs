@@ -23,6 +23,8 @@ use crate::dns::ToAddresses;
 use crate::error::Result;
 use crate::events::{get_running_loop, running_core};
 use crate::task::create_task;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 #[cfg(unix)]
 use crate::transport::UnixPath;
 use crate::transport::{ConnectTarget, Protocol, ServeOptions, ServeTarget, Server, serve, serve_options};
@@ -42,6 +44,8 @@ pub struct OpenConnection<T> {
     target: T,
     limit: usize,
     local: Option<Box<dyn ToAddresses>>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 /// Connects, and gives a reader and a writer; `asyncio.open_connection()`.
@@ -76,7 +80,13 @@ pub struct OpenConnection<T> {
 /// # Ok::<(), Error>(())
 /// ```
 pub fn open_connection<T: ConnectTarget>(target: T) -> OpenConnection<T> {
-    OpenConnection { target, limit: DEFAULT_LIMIT, local: None }
+    OpenConnection {
+        target,
+        limit: DEFAULT_LIMIT,
+        local: None,
+        #[cfg(feature = "tls")]
+        tls: None,
+    }
 }
 
 /// Connects to a Unix socket; `asyncio.open_unix_connection()`. Otherwise as [`open_connection`].
@@ -122,6 +132,29 @@ impl<T> OpenConnection<T> {
         self.limit = limit;
         self
     }
+
+    /// Encrypts the connection; `ssl=`. See [`tls`](crate::tls) for an example.
+    ///
+    /// # Errors
+    /// When awaited, besides its own: those of [`CreateConnection::tls`](crate::CreateConnection::tls).
+    ///
+    /// ```
+    /// use coro_core::{open_connection, tls::{Tls, rustls}, prelude::*};
+    /// # use std::sync::Arc;
+    /// # let ring = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let config = Arc::new(rustls::ClientConfig::builder_with_provider(ring)
+    /// #     .with_safe_default_protocol_versions()?
+    /// #     .with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    /// let tls = Tls::client(config, "example.com");
+    /// let error = coro_core::run(open_connection("127.0.0.1:1").tls(tls)).err().unwrap();
+    /// assert!(error.to_string().starts_with("127.0.0.1:1: "));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.tls = Some(tls.into());
+        self
+    }
 }
 
 impl<T: ToAddresses> OpenConnection<T> {
@@ -147,11 +180,18 @@ impl<T: ConnectTarget> Awaitable for OpenConnection<T> {
     type Output = (StreamReader, StreamWriter);
 
     fn co_await(self) -> Result<(StreamReader, StreamWriter)> {
-        let Self { target, limit, local } = self;
+        let Self { target, limit, local, .. } = self;
         let reader = StreamReader::with_limit(limit)?;
         let protocol = StreamReaderProtocol::new(&reader);
         let connecting = get_running_loop()?.create_connection(|| protocol, target);
-        let (transport, protocol) = connecting.with_local_addr(local).co_await()?;
+        let connecting = connecting.with_local_addr(local);
+        #[cfg(feature = "tls")]
+        let (transport, protocol) = match self.tls {
+            Some(tls) => connecting.tls(tls).co_await()?,
+            None => connecting.co_await()?,
+        };
+        #[cfg(not(feature = "tls"))]
+        let (transport, protocol) = connecting.co_await()?;
         let writer = StreamWriter::new(&transport, &protocol, Some(&reader));
         Ok((reader, writer))
     }
@@ -184,6 +224,8 @@ pub struct StartServer<F, T> {
     target: T,
     limit: usize,
     options: ServeOptions,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 /// Listens, and runs `callback` in a task of its own for each client, with a reader and a writer;
@@ -230,7 +272,14 @@ where
     A::Output: 'static,
     T: ServeTarget,
 {
-    StartServer { callback, target, limit: DEFAULT_LIMIT, options: ServeOptions::default() }
+    StartServer {
+        callback,
+        target,
+        limit: DEFAULT_LIMIT,
+        options: ServeOptions::default(),
+        #[cfg(feature = "tls")]
+        tls: None,
+    }
 }
 
 /// Listens at a Unix socket; `asyncio.start_unix_server()`. Otherwise as [`start_server`].
@@ -281,6 +330,33 @@ impl<F, T> StartServer<F, T> {
         self.limit = limit;
         self
     }
+
+    /// Encrypts the connections of all clients; `ssl=`. See [`tls`](crate::tls) for an example.
+    ///
+    /// `callback` runs when a client's handshake is over. One whose handshake fails is sent away, which debug mode tells.
+    ///
+    /// ```
+    /// use coro_core::{start_server, tls::{Tls, rustls}, prelude::*};
+    /// # use std::sync::Arc;
+    /// # let made = rcgen::generate_simple_self_signed(["kitchen".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    /// # let ring = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let config = Arc::new(rustls::ServerConfig::builder_with_provider(ring)
+    /// #     .with_safe_default_protocol_versions()?.with_no_client_auth()
+    /// #     .with_single_cert(vec![made.cert.der().clone()], key.into())?);
+    /// coro_core::run(coroutine(|| {
+    ///     let tls = Tls::server(config).handshake_timeout(secs(10));
+    ///     let server = start_server(|_, _| coroutine(|| Ok(())), "127.0.0.1:0").tls(tls).co_await()?;
+    ///     server.close();
+    ///     Ok(())
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.tls = Some(tls.into());
+        self
+    }
 }
 
 serve_options!(
@@ -298,17 +374,24 @@ where
     type Output = Server;
 
     fn co_await(self) -> Result<Server> {
-        let Self { callback, target, limit, options } = self;
+        let Self { callback, target, limit, options, .. } = self;
         StreamReader::with_limit(limit)?; // says what is wrong with it
         let serve_client: ClientConnected = Rc::new(move |reader, writer, transport| {
             let transport = transport.clone();
             create_task(callback(reader, writer))
                 .add_done_callback(move |task| task_ended(&transport, task.exception()));
         });
-        let factory = Rc::new(move || -> Rc<dyn Protocol> {
+        let core = running_core()?;
+        let factory = move || -> Rc<dyn Protocol> {
             StreamReaderProtocol::for_client(StreamReader::sized(limit), Rc::clone(&serve_client))
-        });
-        serve(&running_core()?, factory, target, &options)
+        };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            let own = Rc::clone(&core);
+            let factory = Rc::new(move || crate::tls::wrap(&own, tls.clone(), factory()));
+            return serve(&core, factory, target, &options);
+        }
+        serve(&core, Rc::new(factory), target, &options)
     }
 
     fn __origin(&self) -> Origins {

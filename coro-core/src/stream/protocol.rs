@@ -58,6 +58,8 @@ pub struct StreamReaderProtocol {
     me: RefCell<Weak<Self>>,
     paused: Cell<bool>,
     lost: Cell<bool>,
+    /// Whether the end of what is read leaves no way to write.
+    one_end: Cell<bool>,
     drains: RefCell<Vec<Future<()>>>,
     closed: RefCell<Option<Future<()>>>,
 }
@@ -104,6 +106,7 @@ impl StreamReaderProtocol {
             me: RefCell::default(),
             paused: Cell::new(false),
             lost: Cell::new(false),
+            one_end: Cell::new(false),
             drains: RefCell::default(),
             closed: RefCell::new(running_core().ok().map(Future::on)),
         }
@@ -121,6 +124,11 @@ impl StreamReaderProtocol {
 
     fn reader(&self) -> Option<Rc<Incoming>> {
         self.reader.borrow().upgrade()
+    }
+
+    /// Learns what it writes to.
+    pub(super) fn replace_transport(&self, transport: &Transport) {
+        self.one_end.set(!transport.can_write_eof());
     }
 
     /// Waits until writing is not paused.
@@ -168,6 +176,7 @@ impl StreamReaderProtocol {
 
 impl Protocol for StreamReaderProtocol {
     fn connection_made(&self, transport: &Transport) {
+        self.replace_transport(transport);
         if let Some(reader) = self.reader() {
             reader.set_transport(transport);
         }
@@ -187,7 +196,7 @@ impl Protocol for StreamReaderProtocol {
         if let Some(reader) = self.reader() {
             reader.feed_eof();
         }
-        true
+        !self.one_end.get()
     }
 
     fn connection_lost(&self, error: Option<Error>) {

@@ -134,6 +134,15 @@ impl Incoming {
         drop(old);
     }
 
+    /// Takes what was not read, so that reading can go on by another transport.
+    #[cfg(feature = "tls")]
+    pub(super) fn take_unread(&self) -> Vec<u8> {
+        let mut buffer = self.buffer.borrow_mut();
+        let count = buffer.len();
+        self.paused.set(false);
+        buffer.take(count)
+    }
+
     /// The connection is over: nothing more will come.
     pub(super) fn forget_transport(&self) {
         let old = self.transport.take();

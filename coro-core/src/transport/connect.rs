@@ -249,6 +249,18 @@ impl<F, T> CreateConnection<F, T> {
         self.options.local = address;
         self
     }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn core(&self) -> &Rc<LoopCore> {
+        &self.core
+    }
+
+    /// The same with another factory.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_factory<G>(self, change: impl FnOnce(F) -> G) -> CreateConnection<G, T> {
+        let Self { core, factory, target, options } = self;
+        CreateConnection { core, factory: change(factory), target, options }
+    }
 }
 
 impl<F, T, P> Awaitable for CreateConnection<F, T>
@@ -393,6 +405,19 @@ impl ServeOptions {
 }
 
 serve_options!([T] CreateServer<T>, "let serving = get_running_loop()?.create_server(|| Quiet, \"127.0.0.1:0\");");
+
+#[cfg(feature = "tls")]
+impl<T> CreateServer<T> {
+    pub(crate) fn core(&self) -> &Rc<LoopCore> {
+        &self.core
+    }
+
+    /// The same with another factory.
+    pub(crate) fn with_factory(mut self, change: impl FnOnce(Factory) -> Factory) -> Self {
+        self.factory = change(self.factory);
+        self
+    }
+}
 
 impl<T: ServeTarget> Awaitable for CreateServer<T> {
     type Output = Server;

@@ -11,26 +11,29 @@ use crate::error::{Result, ValueError};
 const KEPT: usize = 256 * 1024;
 
 /// How much may wait to be written.
-pub(super) struct Flow {
+pub(crate) struct Flow {
+    /// The upper limit if nothing is said.
+    usual: usize,
     low: Cell<usize>,
     high: Cell<usize>,
     /// Whether the protocol was told to pause.
-    pub(super) paused: Cell<bool>,
+    pub(crate) paused: Cell<bool>,
 }
 
 impl Flow {
-    pub(super) fn new() -> Self {
-        Self { low: Cell::new(16 * 1024), high: Cell::new(64 * 1024), paused: Cell::new(false) }
+    /// With `usual` as the upper limit until another is set.
+    pub(crate) fn new(usual: usize) -> Self {
+        Self { usual, low: Cell::new(usual / 4), high: Cell::new(usual), paused: Cell::new(false) }
     }
 
     /// The lower and the upper limit.
-    pub(super) fn limits(&self) -> (usize, usize) {
+    pub(crate) fn limits(&self) -> (usize, usize) {
         (self.low.get(), self.high.get())
     }
 
     /// Sets the limits; what is not given follows from the other, as in asyncio.
-    pub(super) fn set_limits(&self, high: Option<usize>, low: Option<usize>) -> Result<()> {
-        let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+    pub(crate) fn set_limits(&self, high: Option<usize>, low: Option<usize>) -> Result<()> {
+        let high = high.unwrap_or_else(|| low.map_or(self.usual, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         if high < low {
             return Err(ValueError::new(format!("high ({high}) must be >= low ({low}) must be >= 0")).into());
@@ -41,12 +44,12 @@ impl Flow {
     }
 
     /// Whether the protocol is to be told to pause now that `size` bytes wait.
-    pub(super) fn pauses(&self, size: usize) -> bool {
+    pub(crate) fn pauses(&self, size: usize) -> bool {
         size > self.high.get() && !self.paused.replace(true)
     }
 
     /// Whether the protocol is to be told to resume now that `size` bytes wait.
-    pub(super) fn resumes(&self, size: usize) -> bool {
+    pub(crate) fn resumes(&self, size: usize) -> bool {
         size <= self.low.get() && self.paused.replace(false)
     }
 }

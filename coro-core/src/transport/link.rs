@@ -57,7 +57,7 @@ impl<P: ?Sized> Link<P> {
             server: RefCell::default(),
             reading: Watch::new(Side::Read, &context),
             writing: Watch::new(Side::Write, &context),
-            flow: Flow::new(),
+            flow: Flow::new(64 * 1024),
             closing: Cell::new(false),
             paused: Cell::new(false),
             lost: Cell::new(0),

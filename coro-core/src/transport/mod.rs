@@ -28,6 +28,7 @@ mod socket;
 mod target;
 mod watch;
 
+use std::any::Any;
 use std::fmt::{self, Debug};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -37,23 +38,30 @@ pub use connect::{CreateConnection, CreateServer};
 pub(crate) use connect::{ServeOptions, serve, serve_example, serve_options};
 pub use datagram::DatagramTransport;
 pub use endpoint::CreateDatagramEndpoint;
+#[cfg(feature = "tls")]
+pub(crate) use flow::Flow;
+#[cfg(feature = "tls")]
+pub(crate) use protocol::{call, call_back, tell};
 pub use protocol::{DatagramProtocol, Protocol};
 pub use server::Server;
 #[cfg(unix)]
 pub use target::UnixPath;
 pub use target::{ConnectTarget, ServeTarget};
+#[cfg(feature = "tls")]
+pub(crate) use watch::soon;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::LoopCore;
 
 /// What a transport of a stream can do. [`by_link`] writes the second half for those that have a `link`.
-pub(crate) trait Object: Debug {
+pub(crate) trait Object: Any + Debug {
     fn write(&self, data: &[u8]) -> Result<()>;
     fn writelines(&self, parts: &mut dyn Iterator<Item = &[u8]>) -> Result<()>;
     fn write_eof(&self);
     fn can_write_eof(&self) -> bool;
     fn close(&self);
-    fn abort(&self);
+    /// Ends the connection at once; `error` is what the protocol is told of it.
+    fn abort(&self, error: Option<Error>);
     fn pause_reading(&self);
     fn resume_reading(&self);
     /// How many bytes wait to be written.
@@ -179,7 +187,7 @@ impl Transport {
     ///
     #[doc = example!("transport.abort();", "assert!(transport.is_closing());")]
     pub fn abort(&self) {
-        self.object.abort();
+        self.object.abort(None);
     }
 
     /// Whether it is closed, or will be.

@@ -262,9 +262,9 @@ impl Object for PipeTransport {
         }
     }
 
-    fn abort(&self) {
+    fn abort(&self, error: Option<Error>) {
         if self.link.io().is_some() {
-            self.end(None);
+            self.end(error);
         }
     }
 

@@ -151,7 +151,7 @@ pub trait DatagramProtocol: Any {
 }
 
 /// Calls a method of the user, where nothing may suspend. A panic is the error.
-pub(super) fn call<R>(method: impl FnOnce() -> R) -> Result<R> {
+pub(crate) fn call<R>(method: impl FnOnce() -> R) -> Result<R> {
     catch_unwind(AssertUnwindSafe(|| barrier("in a protocol", method))).map_err(|payload| {
         unwind::pass_on(&*payload);
         Error::new(Panicked::new(payload))
@@ -159,7 +159,7 @@ pub(super) fn call<R>(method: impl FnOnce() -> R) -> Result<R> {
 }
 
 /// Tells the exception handler.
-pub(super) fn tell(core: &Rc<LoopCore>, message: impl Into<String>, error: Error) {
+pub(crate) fn tell(core: &Rc<LoopCore>, message: impl Into<String>, error: Error) {
     core.call_exception_handler(&ExceptionContext {
         message: message.into(),
         exception: Some(error),
@@ -169,7 +169,7 @@ pub(super) fn tell(core: &Rc<LoopCore>, message: impl Into<String>, error: Error
 }
 
 /// Calls a method of the user from the loop; a panic is told as that of any callback.
-pub(super) fn call_back(core: &Rc<LoopCore>, name: &str, method: impl FnOnce()) {
+pub(crate) fn call_back(core: &Rc<LoopCore>, name: &str, method: impl FnOnce()) {
     if let Err(error) = call(method) {
         tell(core, format!("Exception in callback {name}()"), error);
     }

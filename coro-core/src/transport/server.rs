@@ -227,7 +227,7 @@ impl Server {
     ///
     #[doc = example!("server.close();", "server.abort_clients();", "server.wait_closed().co_await()?;")]
     pub fn abort_clients(&self) {
-        self.inner.clients().iter().for_each(|client| client.abort());
+        self.inner.clients().iter().for_each(|client| client.abort(None));
     }
 
     /// Begins to accept connections, if it was made not to; does nothing if it does so already.

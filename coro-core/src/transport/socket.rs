@@ -310,8 +310,8 @@ impl Object for SocketTransport {
         }
     }
 
-    fn abort(&self) {
-        self.force_close(None);
+    fn abort(&self, error: Option<Error>) {
+        self.force_close(error);
     }
 
     fn pause_reading(&self) {

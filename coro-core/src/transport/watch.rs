@@ -99,7 +99,7 @@ pub(super) struct Soon<F> {
 }
 
 /// Runs `step` in the next round; `loop.call_soon`.
-pub(super) fn soon<F: FnOnce() + 'static>(core: &LoopCore, name: &'static str, step: F) {
+pub(crate) fn soon<F: FnOnce() + 'static>(core: &LoopCore, name: &'static str, step: F) {
     core.push(Rc::new(Soon { step: Cell::new(Some(step)), context: Context::current().copy(), name }));
 }
 
