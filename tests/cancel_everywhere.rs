@@ -401,6 +401,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("signal/stream.rs CtrlC", "tests/signals.rs"),
     ("stream/mod.rs OpenConnection", "tests/stream_connections.rs"),
     ("stream/mod.rs StartServer", "tests/stream_connections.rs"),
+    ("tls/connect.rs ConnectTls", "tests/tls.rs"),
     ("transport/connect.rs CreateConnection", "tests/transport_protocols.rs"),
     ("transport/connect.rs CreateServer", "tests/transport_protocols.rs"),
     ("transport/endpoint.rs CreateDatagramEndpoint", "tests/transport_protocols.rs"),

@@ -38,7 +38,8 @@ fn what_a_coroutine_or_generator_holds_may_be_large() {
         assert_eq!(numbers.collect::<Result<Vec<u8>>>()?, [2]);
         let mut by_hand = coroutine(move || suspend(Awaited::Yield).map(|_| large[7]));
         by_hand.send(None)?;
-        Ok(drop(by_hand))
+        drop(by_hand);
+        Ok(())
     })
     .unwrap();
 }

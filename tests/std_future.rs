@@ -79,6 +79,45 @@ async fn dropping_it_cancels_the_future_or_task_that_is_awaited() -> Result<()> 
     Ok(())
 }
 
+#[test]
+fn a_block_that_waits_for_what_nobody_can_settle_is_a_deadlock() {
+    let deadlock = |result: Result<Result<u32>>| {
+        let error = result.unwrap_err();
+        assert!(error.is::<coro_core::Deadlock>(), "{error:?}");
+    };
+    deadlock(coro_core::run(async { Future::new().await }));
+    deadlock(coro_core::run(async { create_task(async { Future::new().await }).await? }));
+    // Polled on the stack of the one who awaits it, a second time after it was woken.
+    let slept_before = async {
+        sleep(millis(1)).await?;
+        Future::new().await
+    };
+    deadlock(coro_core::run(coroutine(|| slept_before.co_await())));
+}
+
+/// Wakes another.
+struct Forward(Waker);
+
+impl Wake for Forward {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+    }
+}
+
+#[coro_core::test]
+async fn what_is_awaited_may_be_polled_with_a_waker_of_somebody_else() -> Result<()> {
+    let future = Future::new();
+    let mut waiting = future.clone().into_future();
+    let block = create_task(std::future::poll_fn(move |context| {
+        let waker = Waker::from(Arc::new(Forward(context.waker().clone())));
+        Pin::new(&mut waiting).poll(&mut PollContext::from_waker(&waker))
+    }));
+    sleep(secs(1)).await;
+    future.set_result("set")?;
+    assert_eq!(block.co_await()??, "set");
+    Ok(())
+}
+
 #[coro_core::test]
 async fn what_was_never_polled_cancels_nothing() -> Result<()> {
     let future = Future::<u32>::new();
@@ -159,11 +198,13 @@ async fn a_block_that_sleeps_goes_on_in_the_round_in_which_a_stack_would() -> Re
     let (first, second) = (said.clone(), said);
     let stackful = create_task(coroutine(move || {
         sleep(secs(1)).co_await()?;
-        Ok(first.send("stackful").unwrap())
+        first.send("stackful").unwrap();
+        Ok(())
     }));
     let stackless = create_task(async move {
         sleep(secs(1)).await?;
-        Ok::<_, Error>(second.send("stackless").unwrap())
+        second.send("stackless").unwrap();
+        Ok::<_, Error>(())
     });
     sleep(secs(1)).await; // wakes in the same round, before both
     sleep(Duration::ZERO).await;

@@ -16,8 +16,8 @@ use coro_core::{ExceptionContext, Future, Protocol, RunBuilder, Transport, Value
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError,
-    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
+    Error as TlsError, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
 };
 
 type Side = (StreamReader, StreamWriter);
@@ -577,7 +577,7 @@ fn reads_and_drains_are_cancelled_at_any_moment_and_lose_nothing() {
         ended(draining.co_await());
         writer.close();
         let taken = reading.co_await();
-        let mut all = taken.as_ref().map(Vec::clone).unwrap_or_default();
+        let mut all = taken.clone().unwrap_or_default();
         ended(taken);
         all.extend(reader.read_to_end().co_await()?);
         assert!(all == data);
@@ -796,7 +796,8 @@ fn tampered(at: usize) -> Error {
                 }
             }
         }));
-        let (client, server) = (open_connection(client_end).tls(client()), open_connection(server_end).tls(server()));
+        let (client, server) =
+            (open_connection(client_end).tls(client()), open_connection(server_end).tls(server()));
         let ((_client_reader, client), (mut reader, server)) = gather((client, server)).co_await()?;
         arm.set(true);
         client.write(&[b'x'; 1000])?;
@@ -1045,11 +1046,12 @@ fn a_verifier_that_calls_back_or_panics_harms_nobody_else() {
         run(|| {
             get_running_loop()?.set_exception_handler(|_, _| ());
             let (succeeds, fails) = (matches!(hostile, Hostile::Writes), matches!(hostile, Hostile::Panics));
-            let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(hostile))
-                .with_no_client_auth();
+            let config =
+                ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                    .with_safe_default_protocol_versions()?
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(hostile))
+                    .with_no_client_auth();
             let ((mut near_reader, near), (_far_reader, far)) = plain_pair()?;
             HOSTILE.set(Some(near.transport().clone()));
             let serving = create_task(far.start_tls(server()));

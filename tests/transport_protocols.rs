@@ -652,3 +652,26 @@ fn next_round_of(server: &Server) -> Result<()> {
     assert!(server.is_serving());
     common::next_round()
 }
+
+#[test]
+fn what_a_written_pipe_is_told_for_nothing_is_told_once() {
+    run(|| {
+        let event_loop = get_running_loop()?;
+        let (near, mut far) = UnixStream::pair()?;
+        let mut same = near.try_clone()?;
+        let end = std::os::fd::OwnedFd::from(near);
+        let (transport, _) = event_loop.connect_write_pipe(|| Quiet, end).co_await()?;
+        // It can be read, which would be the end of a pipe, and when it is looked at it cannot.
+        for _ in 0..10 {
+            far.write_all(b"x")?;
+            sleep(secs(0)).co_await()?;
+            let _ = same.read(&mut [0]);
+            sleep(secs(0)).co_await()?;
+        }
+        sleep(secs(3600)).co_await()?; // the clock stands still while the loop is told of something
+        assert!(!transport.is_closing());
+        transport.close();
+        Ok(())
+    })
+    .unwrap();
+}

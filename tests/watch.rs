@@ -46,8 +46,9 @@ fn a_reader_is_called_once_in_each_round_while_there_is_something_to_read() {
         rounds(5)?;
         assert_eq!(calls.get(), 0);
         write(&far, "eggs");
-        rounds(5)?;
-        assert!((4..=5).contains(&calls.get()), "{}", calls.get());
+        rounds(40)?;
+        // Nearly: a wait may be interrupted.
+        assert!((25..=40).contains(&calls.get()), "{}", calls.get());
         assert_eq!(read(&near), "eggs");
         let before = calls.get();
         rounds(5)?;

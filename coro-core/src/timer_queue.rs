@@ -15,6 +15,9 @@ const SWEEP_FROM: usize = 100;
 /// How many children a node of the heap has: they are side by side, and half as deep as two would be.
 const CHILDREN: usize = 4;
 
+/// Up to so many entries the heap keeps the memory that it has.
+const KEPT: usize = 1 << 16;
+
 struct Entry<T> {
     /// The moment in nanoseconds above, the number below.
     key: u128,
@@ -97,6 +100,7 @@ impl<T> TimerQueue<T> {
         if self.heap_is_first() {
             let first = self.heap.swap_remove(0);
             self.sink(0);
+            self.give_back();
             return Some(first.item);
         }
         let mut list = self.shared.first_entry()?;
@@ -106,6 +110,15 @@ impl<T> TimerQueue<T> {
         }
         self.sharing -= 1;
         item
+    }
+
+    /// After a burst the heap's memory goes back.
+    #[inline]
+    fn give_back(&mut self) {
+        let capacity = self.heap.capacity();
+        if capacity > KEPT && self.heap.len() < capacity / 4 {
+            self.heap.shrink_to(capacity / 2);
+        }
     }
 
     /// Moves the entry at `index` up to where it belongs.
@@ -173,6 +186,7 @@ impl<T> TimerQueue<T> {
                 self.shared.insert(when, kept);
             }
         }
+        self.give_back();
         self.sharing = self.shared.values().map(VecDeque::len).sum();
         self.cancelled = 0;
         gone
@@ -263,6 +277,15 @@ mod tests {
         assert_eq!(asked, Some(150));
         assert_eq!(queue.sweep(|n| n % 3 != 0).len(), 200);
         assert_eq!((queue.len(), queue.pop()), (100, Some(0)));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_goes_back_and_that_of_common_work_stays() {
+        let mut queue = TimerQueue::new();
+        (0..4 * KEPT as u64).for_each(|n| queue.push(at(n), n));
+        let full = queue.heap.capacity();
+        assert!(drained(&mut queue).is_sorted());
+        assert!((KEPT / 2..=KEPT).contains(&queue.heap.capacity()), "of {full}");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Floor 1. What is woken stays on its thread, in a slab; the waker carries only the key.
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Wake, Waker};
+use std::task::{RawWakerVTable, Wake, Waker};
 
 use slab::Slab;
 
@@ -33,6 +34,8 @@ thread_local! {
     static ENTRIES: RefCell<Entries> = RefCell::default();
     /// This thread's number; 0 before it is asked for.
     static MARK: Cell<u64> = const { Cell::new(0) };
+    /// The slot whose waker was given out last, for a poll that may be going on; what that waker can do.
+    static POLLED: Cell<Option<(usize, &'static RawWakerVTable)>> = const { Cell::new(None) };
 }
 
 /// Tells threads apart, cheaply. No number is given twice, so that a waker which outlives its thread is a stranger
@@ -70,8 +73,44 @@ impl WakeSlot {
         made.unwrap_or_else(|_| Self { key: usize::MAX, waker: Waker::noop().clone() })
     }
 
+    /// The waker, to be asked for at each poll.
     pub(crate) fn waker(&self) -> &Waker {
+        let _ = POLLED.try_with(|polled| polled.set(Some((self.key, self.waker.vtable()))));
         &self.waker
+    }
+}
+
+/// A waker that stays on this thread, beside what will wake it. One of a slot is kept as its key: what can be woken by
+/// nobody else counts as idle.
+pub(crate) enum KeptWaker {
+    Slot { key: usize, generation: u64 },
+    Other(Waker),
+}
+
+impl KeptWaker {
+    pub(crate) fn new(waker: &Waker) -> Self {
+        Self::of_slot(waker).unwrap_or_else(|| Self::Other(waker.clone()))
+    }
+
+    /// The slot that is polled now, if this is its waker: the same pointer, and the same functions.
+    fn of_slot(waker: &Waker) -> Option<Self> {
+        let (key, vtable) = POLLED.try_with(Cell::get).ok()??;
+        let entries = |entries: &RefCell<Entries>| {
+            let entries = entries.borrow();
+            let entry = entries.slab.get(key)?;
+            let is_it = ptr::eq(vtable, waker.vtable())
+                && entry.waker.strong_count() > 0
+                && ptr::eq(entry.waker.as_ptr().cast(), waker.data());
+            is_it.then_some(Self::Slot { key, generation: entry.generation })
+        };
+        ENTRIES.try_with(entries).ok()?
+    }
+
+    pub(crate) fn wake(self) {
+        match self {
+            Self::Slot { key, generation } => wake_slot(key, generation),
+            Self::Other(waker) => waker.wake(),
+        }
     }
 }
 

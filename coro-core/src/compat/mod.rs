@@ -37,7 +37,7 @@ use crate::events::{AnyFuture, Runnable, running_core};
 use crate::fiber::Awaited;
 use crate::future::{Future, OnceFuture};
 use crate::task::{EnsuredFuture, Task, ensure_future};
-use crate::waker::{WakeSlot, Woken};
+use crate::waker::{KeptWaker, WakeSlot, Woken};
 
 #[diagnostic::do_not_recommend]
 impl<F: StdFuture> Awaitable for F {
@@ -54,8 +54,8 @@ impl<F: StdFuture> Awaitable for F {
         };
         let wake_up = Rc::new(WakeUp { future: RefCell::new(Future::on(Rc::clone(&core))) });
         let slot = WakeSlot::new(&core, Rc::clone(&wake_up) as Rc<dyn Woken>);
-        let mut context = PollContext::from_waker(slot.waker());
         loop {
+            let mut context = PollContext::from_waker(slot.waker());
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 return Ok(value);
             }
@@ -95,7 +95,7 @@ impl Woken for WakeUp {
 /// A sleep, a future and a task are waited for as they are. Whatever else it is runs as a task: it needs a stack.
 ///
 /// # Errors
-/// Its output is a `Result`: what the awaitable raises, and [`RuntimeError`](crate::RuntimeError) "no running
+/// Its output is a `Result`: what the awaitable raises, and [`RuntimeError`] "no running
 /// event loop" where it would have to wait outside a loop.
 ///
 /// # Cancellation
@@ -180,7 +180,7 @@ impl<A: Awaitable> Drop for AsStdFuture<A> {
 struct Waiting<T> {
     future: AnyFuture,
     result: Cell<Option<EnsuredFuture<T>>>,
-    waker: Cell<Option<Waker>>,
+    waker: Cell<Option<KeptWaker>>,
 }
 
 impl<T: 'static> Waiting<T> {
@@ -213,8 +213,8 @@ impl<T: 'static> Polled<T> for Waiting<T> {
                 EnsuredFuture::into_result,
             ));
         }
-        let waker = self.waker.take().filter(|waker| waker.will_wake(context.waker()));
-        self.waker.set(Some(waker.unwrap_or_else(|| context.waker().clone())));
+        let old = self.waker.replace(Some(KeptWaker::new(context.waker())));
+        drop(old);
         Poll::Pending
     }
 

@@ -150,18 +150,17 @@ impl LoopBuilder {
         self
     }
 
-    /// Permutes the entries that are ready in one round: the same seed gives the same order.
+    /// Permutes the tasks that are ready in one round: the same seed gives the same order. Callbacks keep their places, and no
+    /// task passes one.
     ///
     /// ```
     /// # use coro_core::prelude::*;
     /// fn order(seed: u64) -> Result<Vec<u32>> {
     ///     let event_loop = coro_core::LoopBuilder::new().seed(seed).build()?;
     ///     let (said, heard) = std::sync::mpsc::channel();
-    ///     for n in 1..=8 {
-    ///         let said = said.clone();
-    ///         event_loop.call_soon(move || said.send(n).unwrap());
-    ///     }
-    ///     event_loop.run_until_complete(sleep(Duration::ZERO))?;
+    ///     let boil = |egg| { let said = said.clone(); coroutine(move || Ok(said.send(egg).unwrap())) };
+    ///     let eggs = (1..=8).map(boil);
+    ///     event_loop.run_until_complete(coroutine(|| gather(eggs).co_await().map(drop)))?;
     ///     Ok(heard.try_iter().collect())
     /// }
     /// assert_eq!(order(7)?, order(7)?);

@@ -36,6 +36,11 @@ use crate::error::{Error, Result, RuntimeError};
 pub(crate) trait Runnable {
     fn run(self: Rc<Self>);
 
+    /// Whether it is the step of a task.
+    fn is_task(&self) -> bool {
+        false
+    }
+
     /// A cancelled entry is skipped.
     fn is_cancelled(&self) -> bool {
         false

@@ -30,6 +30,8 @@ enum Ending {
     Message(String),
 }
 
+type Waiters = Vec<Rc<dyn Runnable>>;
+
 /// One wait of a task.
 pub(crate) struct Wakeup {
     core: Rc<LoopCore>,
@@ -38,7 +40,7 @@ pub(crate) struct Wakeup {
     /// The task that waits.
     waiter: Cell<Option<Rc<dyn Runnable>>>,
     /// Who else does: only drivers by hand let several wait for the same.
-    others: Cell<Option<Box<Vec<Rc<dyn Runnable>>>>>,
+    others: Cell<Option<Box<Waiters>>>,
 }
 
 impl Wakeup {
@@ -100,15 +102,15 @@ impl Wakeup {
     }
 
     /// Takes all who wait out, in their order.
-    fn waiters(&self) -> Vec<Rc<dyn Runnable>> {
+    fn waiters(&self) -> Waiters {
         let others = self.others.take().into_iter().flat_map(|others| *others);
         self.waiter.take().into_iter().chain(others).collect()
     }
 
-    fn set_waiters(&self, waiters: Vec<Rc<dyn Runnable>>) {
+    fn set_waiters(&self, waiters: Waiters) {
         let mut waiters = waiters.into_iter();
         self.waiter.set(waiters.next());
-        let others: Vec<_> = waiters.collect();
+        let others: Waiters = waiters.collect();
         self.others.set((!others.is_empty()).then(|| Box::new(others)));
     }
 

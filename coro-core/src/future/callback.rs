@@ -2,6 +2,7 @@
 //!
 //! Floor 4. Tasks that wait for the future stand in the same list, as waiters.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -30,6 +31,57 @@ impl<T> Callback<T> {
                 format!("{name}() at {}:{}", location.file(), location.line())
             }
         }
+    }
+}
+
+/// All that a future tells of its end, in the order in which they were added.
+pub(super) struct Callbacks<T> {
+    /// The first, if it is a waiter: a future with one takes no more memory.
+    first: Option<Rc<dyn Runnable>>,
+    others: Vec<Callback<T>>,
+}
+
+impl<T> Default for Callbacks<T> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new() }
+    }
+}
+
+impl<T> Callbacks<T> {
+    #[inline]
+    pub(super) fn push(&mut self, callback: Callback<T>) {
+        match callback {
+            Callback::Waiter(waiter) if self.first.is_none() && self.others.is_empty() => {
+                self.first = Some(waiter);
+            }
+            callback => self.others.push(callback),
+        }
+    }
+
+    pub(super) fn remove_waiter(&mut self, waiter: &Rc<dyn Runnable>) -> Option<Callback<T>> {
+        if let Some(first) = self.first.take_if(|first| Rc::ptr_eq(first, waiter)) {
+            return Some(Callback::Waiter(first));
+        }
+        self.remove(|callback| matches!(callback, Callback::Waiter(other) if Rc::ptr_eq(other, waiter)))
+    }
+
+    fn remove(&mut self, is_it: impl Fn(&Callback<T>) -> bool) -> Option<Callback<T>> {
+        let index = self.others.iter().position(is_it)?;
+        Some(self.others.remove(index))
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let first = self.first.iter().map(|waiter| waiter.callback_name());
+        first.chain(self.others.iter().map(Callback::name)).collect()
+    }
+}
+
+impl<T> IntoIterator for Callbacks<T> {
+    type Item = Callback<T>;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Callback<T>>, std::vec::IntoIter<Callback<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.map(Callback::Waiter).into_iter().chain(self.others)
     }
 }
 
@@ -104,9 +156,9 @@ impl<T: 'static> Future<T> {
         name: &'static str,
         callback: impl FnOnce(Future<T>) + 'static,
     ) -> CallbackId {
+        thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
         let state = self.state();
-        let id = state.next_callback.get();
-        state.next_callback.set(id + 1);
+        let id = MADE.replace(MADE.get() + 1);
         let call = Callback::Call(DoneCall {
             id,
             call: Box::new(callback),
@@ -133,11 +185,8 @@ impl<T: 'static> Future<T> {
     /// # })).unwrap();
     /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
-        let mut callbacks = self.state().callbacks.borrow_mut();
-        let found =
-            callbacks.iter().position(|callback| matches!(callback, Callback::Call(call) if call.id == id.0));
-        let removed = found.map(|index| callbacks.remove(index));
-        drop(callbacks);
+        let is_it = |callback: &Callback<T>| matches!(callback, Callback::Call(call) if call.id == id.0);
+        let removed = self.state().callbacks.borrow_mut().remove(is_it);
         usize::from(removed.is_some())
     }
 

@@ -6,10 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
 use super::Future;
-use super::callback::Callback;
+use super::callback::{Callback, Callbacks};
 use crate::error::{Cancelled, Error, InvalidState, Result};
 use crate::events::{ExceptionContext, LoopCore, Runnable, default_exception_handler};
 
@@ -33,8 +31,7 @@ enum Status {
 pub(crate) struct FutureState<T> {
     status: Cell<Status>,
     pub(super) slot: RefCell<Slot<T>>,
-    pub(super) callbacks: RefCell<SmallVec<[Callback<T>; 1]>>,
-    pub(super) next_callback: Cell<u64>,
+    pub(super) callbacks: RefCell<Callbacks<T>>,
     core: Option<Rc<LoopCore>>,
     /// Set while there is an exception that nobody has looked at.
     unseen: Cell<bool>,
@@ -55,7 +52,6 @@ impl<T> FutureState<T> {
             status: Cell::new(status),
             slot: RefCell::new(slot),
             callbacks: RefCell::default(),
-            next_callback: Cell::new(0),
             core,
             unseen: Cell::new(false),
         }
@@ -103,12 +99,7 @@ impl<T> FutureState<T> {
     }
 
     pub(crate) fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        let mut callbacks = self.callbacks.borrow_mut();
-        let is_it =
-            |callback: &Callback<T>| matches!(callback, Callback::Waiter(other) if Rc::ptr_eq(other, waiter));
-        let found = callbacks.iter().position(is_it);
-        let removed = found.map(|index| callbacks.remove(index));
-        drop(callbacks);
+        let removed = self.callbacks.borrow_mut().remove_waiter(waiter);
         drop(removed);
     }
 
@@ -126,7 +117,7 @@ impl<T> FutureState<T> {
             f.write_str(" exception=")?;
             error.fmt_repr(f)?;
         }
-        let names: Vec<String> = self.callbacks.borrow().iter().map(Callback::name).collect();
+        let names = self.callbacks.borrow().names();
         match &*names {
             [] => Ok(()),
             [first, more @ .., last] if !more.is_empty() => {

@@ -3,16 +3,19 @@
 //! Floor 0. It knows the poller and what it watches, never tasks: what is ready is told to its [`Source`], on the
 //! loop's own thread. `polling` makes the poller on every system. On Linux the wait itself goes to its epoll
 //! directly, one system call each; elsewhere, and with `--cfg coro_poller="portable"` or `"oneshot"`, `polling` waits.
+//! With `--cfg coro_poller="faulty"` the wait is the system's own, and goes wrong: see [`disturb`].
 //!
 //! 1. A socket is registered once, for both directions, until it is dropped: see [`socket`]. What the user watches
 //!    with `add_reader` is registered for each call: see [`watch`].
 //! 2. The key of a registration is given once in the life of the process: an event that comes late finds nobody.
 //! 3. What is told of an event only takes note: no code of a user runs, and nothing is deregistered meanwhile.
 
-#[cfg(all(target_os = "linux", not(coro_poller)))]
+#[cfg(any(test, coro_poller = "faulty"))]
+mod disturb;
+#[cfg(all(target_os = "linux", any(not(coro_poller), coro_poller = "faulty")))]
 #[path = "epoll.rs"]
 mod system;
-#[cfg(not(all(target_os = "linux", not(coro_poller))))]
+#[cfg(not(all(target_os = "linux", any(not(coro_poller), coro_poller = "faulty"))))]
 #[path = "portable.rs"]
 mod system;
 
@@ -102,6 +105,8 @@ pub(crate) struct Reactor {
     waiting: Rc<Cell<usize>>,
     /// Whether the addresses of its sockets are noted, as a virtual clock needs.
     pub(crate) lists_addresses: Cell<bool>,
+    #[cfg(coro_poller = "faulty")]
+    disturber: RefCell<disturb::Disturber>,
 }
 
 /// The part of a reactor that other threads and signal handlers may touch.
@@ -170,6 +175,8 @@ impl Reactor {
             entries: Entries::default(),
             waiting: Rc::default(),
             lists_addresses: Cell::new(false),
+            #[cfg(coro_poller = "faulty")]
+            disturber: RefCell::new(disturb::Disturber::new()),
         };
         reactor.enter_thread();
         Ok(reactor)
@@ -190,6 +197,10 @@ impl Reactor {
     /// An interrupted wait (`EINTR`) returns early: the caller looks at its clock and its doors again.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         let mut waiter = self.waiter.borrow_mut();
+        #[cfg(coro_poller = "faulty")]
+        let result =
+            self.disturber.borrow().limit(timeout).and_then(|limit| waiter.wait(&self.shared, limit));
+        #[cfg(not(coro_poller = "faulty"))]
         let result = waiter.wait(&self.shared, timeout);
         self.shared.notified.store(false, Ordering::SeqCst);
         self.forget_abandoned();
@@ -197,7 +208,18 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
-        for (key, happened) in waiter.happened() {
+        #[cfg(coro_poller = "faulty")]
+        let mut disturber = self.disturber.borrow_mut();
+        #[cfg(coro_poller = "faulty")]
+        let happened = {
+            let entries = self.entries.borrow();
+            let socket =
+                |(_, entry): (usize, &Entry)| matches!(entry.told, Told::Socket(_)).then_some(entry.key);
+            disturber.told(waiter.happened(), entries.iter().filter_map(socket))
+        };
+        #[cfg(not(coro_poller = "faulty"))]
+        let happened = waiter.happened();
+        for (key, happened) in happened {
             let entries = self.entries.borrow();
             let Some(entry) = entries.get(key.index()).filter(|entry| entry.key == key) else { continue };
             match &entry.told {

@@ -111,6 +111,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(coro_poller = "faulty", ignore = "it counts what each wait tells")]
     fn what_is_ready_is_told_at_every_wait_until_it_is_dropped() {
         let reactor = Reactor::new().unwrap();
         let (mut near, mut far) = UnixStream::pair().unwrap();
@@ -133,6 +134,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(coro_poller = "faulty", ignore = "it counts what each wait tells")]
     fn one_file_descriptor_can_be_watched_twice_and_outlives_the_original() {
         let reactor = Reactor::new().unwrap();
         let (near, far) = UnixStream::pair().unwrap();

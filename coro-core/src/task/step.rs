@@ -377,6 +377,10 @@ impl Describe for TaskDriver {
 }
 
 impl<T: 'static, A: Awaitable<Output = T> + 'static> Runnable for TaskInner<T, A> {
+    fn is_task(&self) -> bool {
+        true
+    }
+
     fn run(self: Rc<Self>) {
         self.step();
     }

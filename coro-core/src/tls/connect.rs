@@ -13,7 +13,9 @@ use crate::definition::{Definition, Origin};
 use crate::error::Result;
 use crate::events::{EventLoop, LoopCore};
 use crate::future::Future;
-use crate::transport::{ConnectTarget, CreateConnection, CreateServer, Object, Protocol, ServeTarget, Transport};
+use crate::transport::{
+    ConnectTarget, CreateConnection, CreateServer, Object, Protocol, ServeTarget, Transport,
+};
 
 /// What [`CreateConnection::tls`] returns.
 ///
@@ -161,7 +163,12 @@ pub(crate) fn wrap(core: &Rc<LoopCore>, tls: Tls, protocol: Rc<dyn Protocol>) ->
 }
 
 /// Encrypts the connection of `below`, which `protocol` has been told of. `came` is what was read of it already.
-pub(crate) fn start(below: &Transport, protocol: Rc<dyn Protocol>, tls: Tls, came: Vec<u8>) -> Result<Transport> {
+pub(crate) fn start(
+    below: &Transport,
+    protocol: Rc<dyn Protocol>,
+    tls: Tls,
+    came: Vec<u8>,
+) -> Result<Transport> {
     tls.check()?;
     if below.is_closing() {
         return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost").into());

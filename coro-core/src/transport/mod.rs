@@ -40,9 +40,9 @@ pub use datagram::DatagramTransport;
 pub use endpoint::CreateDatagramEndpoint;
 #[cfg(feature = "tls")]
 pub(crate) use flow::Flow;
+pub use protocol::{DatagramProtocol, Protocol};
 #[cfg(feature = "tls")]
 pub(crate) use protocol::{call, call_back, tell};
-pub use protocol::{DatagramProtocol, Protocol};
 pub use server::Server;
 #[cfg(unix)]
 pub use target::UnixPath;

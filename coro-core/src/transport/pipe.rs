@@ -77,8 +77,9 @@ impl PipeTransport {
     fn read_ready(&self) {
         if self.side == Side::Write {
             let Some(io) = self.link.io() else { return };
-            // Some pollers wake for both directions.
+            // Some pollers wake for both directions. Without the note it would be told at once again, for ever.
             if !block_until_ready(io.get(), Side::Read, Some(Duration::ZERO)).unwrap_or(true) {
+                io.note_blocked(&self.link.core, Side::Read, false);
                 return self.read_on();
             }
             self.link.log(self, "was closed by peer");
