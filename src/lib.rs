@@ -27,6 +27,7 @@ mod pages {
         sockets: "../book/src/sockets.md",
         streams: "../book/src/streams.md",
         processes: "../book/src/processes.md",
+        threads: "../book/src/threads.md",
         pitfalls: "../book/src/pitfalls.md",
         api: "../book/src/api.md",
         differences: "../book/src/differences.md",

@@ -145,6 +145,31 @@ fn unsafe_code_stays_in_the_files_that_are_named_for_it() {
     assert_eq!(with_unsafe, UNSAFE);
 }
 
+/// The rows of ARCHITECTURE.md between two of its lines.
+fn rows(from: &str, to: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = fs::read_to_string(page).unwrap();
+    let lines = page.lines().skip_while(|line| *line != from).take_while(|line| *line != to);
+    lines.filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_architecture_names_every_file_once() {
+    let rows = rows("## The floors", "## One await, all the way");
+    let named: Vec<&str> = rows.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs")).collect();
+    let mut sorted = named.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, files().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_architecture_says_why_a_file_has_unsafe_code() {
+    let rows = rows("## `unsafe`", "## Checking it");
+    let missing =
+        UNSAFE.iter().filter(|name| !name.starts_with("stack/") && !rows.contains(&format!("`{name}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
 #[test]
 fn files_are_short_enough_to_read() {
     for (name, text) in files() {

@@ -765,6 +765,20 @@ fn a_loop_that_ends_ends_its_connections() {
     assert!(reports.is_empty(), "{reports:?}");
 }
 
+#[test]
+fn handles_that_outlive_their_loop_are_harmless() {
+    let ((), reports) = reported(|| {
+        let ((reader, writer), far) = run(pair).unwrap();
+        assert!(writer.is_closing());
+        writer.write(b"hello?").unwrap();
+        writer.close();
+        writer.transport().abort();
+        writer.transport().resume_reading();
+        drop((far, writer, reader));
+    });
+    assert!(reports.is_empty(), "{reports:?}");
+}
+
 // Something in between.
 
 /// What ends the connection of a server when somebody in between changes the byte `at` of what the client sends after

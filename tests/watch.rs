@@ -87,7 +87,7 @@ fn readers_and_writers_of_one_socket_are_apart_and_can_be_replaced() {
         event_loop.add_reader(&near, say("read"))?;
         event_loop.add_writer(&near, say("write"))?;
         write(&far, "eggs");
-        rounds(2)?;
+        rounds(20)?;
         assert!(event_loop.remove_writer(&near));
         let mut first = log.take();
         first.sort();

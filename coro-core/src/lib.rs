@@ -62,13 +62,16 @@
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
 //! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
+//! | `KeyboardInterrupt`, `SystemExit` | [`KeyboardInterrupt`], [`SystemExit`] |
 //!
-//! What trio and tokio have and asyncio lacks, between the tasks of one loop:
+//! What trio and tokio have and asyncio lacks:
 //!
 //! | trio, tokio | here |
 //! | --- | --- |
 //! | `RwLock`, `Notify`, `OnceCell` | [`RwLock`], [`Notify`], [`OnceCell`] |
-//! | `watch`, `broadcast`, `oneshot` | [`watch`], [`broadcast`], [`oneshot`] |
+//! | `watch`, `broadcast`, `oneshot` | [`watch`], [`broadcast`], [`oneshot`], between the tasks of one loop |
+//! | `mpsc` | [`channel`], between threads |
+//! | threads that share the connections of a server | [`Workers`]: a loop for each core |
 //! | `CapacityLimiter` | [`CapacityLimiter`] |
 //! | `CancelScope`, `move_on_after`, `fail_after` | [`CancelScope`], [`move_on_after`], [`fail_after`] |
 //! | `nursery.start()` | [`TaskGroup::start`], [`Scope::start`] |

@@ -32,15 +32,21 @@ enum Ending {
 
 type Waiters = Vec<Rc<dyn Runnable>>;
 
+/// What few waits have.
+#[derive(Default)]
+struct Rare {
+    ending: Option<Ending>,
+    /// Who else waits: only drivers by hand let several wait for the same.
+    others: Waiters,
+}
+
 /// One wait of a task.
 pub(crate) struct Wakeup {
     core: Rc<LoopCore>,
     status: Cell<Status>,
-    ending: Cell<Option<Box<Ending>>>,
     /// The task that waits.
     waiter: Cell<Option<Rc<dyn Runnable>>>,
-    /// Who else does: only drivers by hand let several wait for the same.
-    others: Cell<Option<Box<Waiters>>>,
+    rare: Cell<Option<Box<Rare>>>,
 }
 
 impl Wakeup {
@@ -52,9 +58,8 @@ impl Wakeup {
             Rc::new(Self {
                 core,
                 status: Cell::new(Status::Pending),
-                ending: Cell::default(),
                 waiter: Cell::default(),
-                others: Cell::default(),
+                rare: Cell::default(),
             })
         })
     }
@@ -67,7 +72,7 @@ impl Wakeup {
             return;
         }
         if self.status.replace(Status::Pending) != Status::Woken {
-            drop((self.ending.take(), self.waiter.take(), self.others.take()));
+            drop((self.waiter.take(), self.rare.take()));
         }
         self.core.spare_wakeups.borrow_mut().push(Rc::clone(self));
     }
@@ -83,7 +88,7 @@ impl Wakeup {
         if self.is_done() {
             return false;
         }
-        self.ending.set(Some(Box::new(Ending::Failed(error))));
+        self.with_rare(|rare| rare.ending = Some(Ending::Failed(error)));
         self.settle(Status::Failed)
     }
 
@@ -95,23 +100,32 @@ impl Wakeup {
         if let Some(waiter) = self.waiter.take() {
             self.core.push(waiter);
         }
-        if let Some(others) = self.others.take() {
+        if let Some(mut rare) = self.rare.take() {
+            let others = std::mem::take(&mut rare.others);
+            self.rare.set(Some(rare));
             others.into_iter().for_each(|waiter| self.core.push(waiter));
         }
         true
     }
 
+    /// For what is rare: it is made if it is not there.
+    fn with_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> R {
+        let mut rare = self.rare.take().unwrap_or_default();
+        let result = f(&mut rare);
+        self.rare.set(Some(rare));
+        result
+    }
+
     /// Takes all who wait out, in their order.
     fn waiters(&self) -> Waiters {
-        let others = self.others.take().into_iter().flat_map(|others| *others);
+        let others = self.with_rare(|rare| std::mem::take(&mut rare.others));
         self.waiter.take().into_iter().chain(others).collect()
     }
 
     fn set_waiters(&self, waiters: Waiters) {
         let mut waiters = waiters.into_iter();
         self.waiter.set(waiters.next());
-        let others: Waiters = waiters.collect();
-        self.others.set((!others.is_empty()).then(|| Box::new(others)));
+        self.with_rare(|rare| rare.others = waiters.collect());
     }
 
     /// How the wait ended.
@@ -161,7 +175,9 @@ impl Waitable for Wakeup {
         if self.is_done() {
             return false;
         }
-        self.ending.set(message.map(|message| Box::new(Ending::Message(message))));
+        if let Some(message) = message {
+            self.with_rare(|rare| rare.ending = Some(Ending::Message(message)));
+        }
         self.settle(Status::Cancelled)
     }
 
@@ -169,13 +185,13 @@ impl Waitable for Wakeup {
         if matches!(self.status.get(), Status::Pending | Status::Woken) {
             return None;
         }
-        let ending = self.ending.take();
-        let error = match ending.as_deref() {
+        let rare = self.rare.take();
+        let error = match rare.as_ref().and_then(|rare| rare.ending.as_ref()) {
             Some(Ending::Failed(error)) => error.clone(),
             Some(Ending::Message(message)) => Cancelled::with_message(message.clone()).into(),
             None => Cancelled::new().into(),
         };
-        self.ending.set(ending);
+        self.rare.set(rare);
         Some(error)
     }
 
@@ -187,9 +203,7 @@ impl Waitable for Wakeup {
             None => self.waiter.set(Some(waiter)),
             first => {
                 self.waiter.set(first);
-                let mut others = self.others.take().unwrap_or_default();
-                others.push(waiter);
-                self.others.set(Some(others));
+                self.with_rare(|rare| rare.others.push(waiter));
             }
         }
     }

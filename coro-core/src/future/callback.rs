@@ -38,12 +38,14 @@ impl<T> Callback<T> {
 pub(super) struct Callbacks<T> {
     /// The first, if it is a waiter: a future with one takes no more memory.
     first: Option<Rc<dyn Runnable>>,
-    others: Vec<Callback<T>>,
+    others: Option<Box<Others<T>>>,
 }
+
+type Others<T> = Vec<Callback<T>>;
 
 impl<T> Default for Callbacks<T> {
     fn default() -> Self {
-        Self { first: None, others: Vec::new() }
+        Self { first: None, others: None }
     }
 }
 
@@ -51,10 +53,10 @@ impl<T> Callbacks<T> {
     #[inline]
     pub(super) fn push(&mut self, callback: Callback<T>) {
         match callback {
-            Callback::Waiter(waiter) if self.first.is_none() && self.others.is_empty() => {
+            Callback::Waiter(waiter) if self.first.is_none() && self.others().is_empty() => {
                 self.first = Some(waiter);
             }
-            callback => self.others.push(callback),
+            callback => self.others.get_or_insert_default().push(callback),
         }
     }
 
@@ -66,13 +68,18 @@ impl<T> Callbacks<T> {
     }
 
     fn remove(&mut self, is_it: impl Fn(&Callback<T>) -> bool) -> Option<Callback<T>> {
-        let index = self.others.iter().position(is_it)?;
-        Some(self.others.remove(index))
+        let others = self.others.as_deref_mut()?;
+        let index = others.iter().position(is_it)?;
+        Some(others.remove(index))
+    }
+
+    fn others(&self) -> &[Callback<T>] {
+        self.others.as_deref().map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn names(&self) -> Vec<String> {
         let first = self.first.iter().map(|waiter| waiter.callback_name());
-        first.chain(self.others.iter().map(Callback::name)).collect()
+        first.chain(self.others().iter().map(Callback::name)).collect()
     }
 }
 
@@ -81,7 +88,10 @@ impl<T> IntoIterator for Callbacks<T> {
     type IntoIter = std::iter::Chain<std::option::IntoIter<Callback<T>>, std::vec::IntoIter<Callback<T>>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.first.map(Callback::Waiter).into_iter().chain(self.others)
+        self.first
+            .map(Callback::Waiter)
+            .into_iter()
+            .chain(self.others.map_or_else(Vec::new, |others| *others))
     }
 }
 

@@ -244,11 +244,12 @@ impl Object for TlsTransport {
     }
 
     fn is_closing(&self) -> bool {
-        self.closed.get()
+        // The end of the loop closes the one below, and says nothing.
+        self.closed.get() || self.below().is_some_and(|below| below.is_closing())
     }
 
     fn is_reading(&self) -> bool {
-        !self.closed.get() && !self.reading_paused.get()
+        !self.is_closing() && !self.reading_paused.get()
     }
 
     fn protocol(&self) -> Option<Rc<dyn Protocol>> {
