@@ -244,7 +244,9 @@ fn run_timed(core: &LoopCore, item: Rc<dyn Runnable>) {
 /// Permutes the tasks of each stretch without a callback in it: asyncio promises the order of callbacks, and who schedules
 /// one before a task may rely on that. Gives the next seed.
 fn shuffle(items: &mut [Rc<dyn Runnable>], seed: u64) -> u64 {
-    items.chunk_by_mut(|one, next| one.is_task() && next.is_task()).fold(seed, |seed, tasks| permute(tasks, seed))
+    items
+        .chunk_by_mut(|one, next| one.is_task() && next.is_task())
+        .fold(seed, |seed, tasks| permute(tasks, seed))
 }
 
 /// Fisher and Yates, with numbers from SplitMix64. Gives the next seed.

@@ -88,9 +88,9 @@ macro_rules! buffers {
             /// The system's.
             ///
             #[doc = example!($make,
-                                                "socket.set_recv_buffer_size(20_000)?;",
-                                                "assert!(socket.recv_buffer_size()? >= 20_000);"
-                                            )]
+                                                        "socket.set_recv_buffer_size(20_000)?;",
+                                                        "assert!(socket.recv_buffer_size()? >= 20_000);"
+                                                    )]
             pub fn set_recv_buffer_size(&self, size: usize) -> io::Result<()> {
                 SockRef::from(self).set_recv_buffer_size(size)
             }
@@ -111,9 +111,9 @@ macro_rules! buffers {
             /// The system's.
             ///
             #[doc = example!($make,
-                                                "socket.set_send_buffer_size(20_000)?;",
-                                                "assert!(socket.send_buffer_size()? >= 20_000);"
-                                            )]
+                                                        "socket.set_send_buffer_size(20_000)?;",
+                                                        "assert!(socket.send_buffer_size()? >= 20_000);"
+                                                    )]
             pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
                 SockRef::from(self).set_send_buffer_size(size)
             }
