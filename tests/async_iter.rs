@@ -582,7 +582,11 @@ fn one_that_outlives_its_loop_is_dropped_in_peace() {
     let naps = first.run_until_complete(coroutine(begin)).unwrap();
     let other = first.run_until_complete(coroutine(begin)).unwrap();
     // On another loop nobody can wait for them; nor without one.
-    second.run_until_complete(coroutine(move || Ok(drop(naps)))).unwrap();
+    let drop_there = coroutine(move || {
+        drop(naps);
+        Ok(())
+    });
+    second.run_until_complete(drop_there).unwrap();
     drop(other);
     first.run_until_complete(sleep(secs(1))).unwrap();
     first.close().unwrap();

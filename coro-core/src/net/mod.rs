@@ -6,7 +6,7 @@
 //! They are `Send` and `Sync`. A socket belongs to the loop that waited for it last, and moves to another one with its
 //! first wait there. Where no loop runs, it blocks as std's does. On a loop's thread but outside of a task, in a callback
 //! or in a future that is polled, what would have to wait is an error that leads to a
-//! [`RuntimeError`](crate::RuntimeError). With the feature `futures-io`, on by default, futures poll the streams through
+//! [`RuntimeError`](crate::RuntimeError). Futures poll the streams through
 //! `futures_io::{AsyncRead, AsyncWrite}`.
 //!
 //! Several tasks may use one socket. Those that read take turns, in the order of coming, and so do those that write.
@@ -50,7 +50,6 @@ mod options;
 mod patience;
 #[cfg(unix)]
 mod pipe;
-#[cfg(feature = "futures-io")]
 mod polled;
 #[cfg(unix)]
 mod sendfile;
