@@ -51,10 +51,18 @@ mod unix {
         ),
     ];
 
+    /// Who is started in the background by a shell ignores SIGINT, and so would the children.
+    #[allow(unsafe_code)]
+    fn heed_interrupts() {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    }
+
     pub(super) fn main() -> ExitCode {
         if let Ok(choice) = std::env::var(CHOICE) {
             return child(&choice);
         }
+        heed_interrupts();
         // As cargo passes it on: a filter, and options, of which `--exact` and `--list` have a meaning here.
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let has = |option: &str| arguments.iter().any(|argument| argument == option);

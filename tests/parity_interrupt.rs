@@ -22,7 +22,11 @@ macro_rules! scenarios {
     };
 }
 
+#[allow(unsafe_code)]
 fn main() -> ExitCode {
+    // Who is started in the background by a shell ignores SIGINT, and `run` would leave it so.
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let scenarios =
         scenarios! { s245_sigint_cleans_others s311_sigint_handler_replaces s66_keyboard_interrupt };
     println!("\nrunning {} tests", scenarios.len());
