@@ -125,7 +125,7 @@ impl<T: AsyncWrite + Unpin> Write for HyperIo<T> {
 /// coro_core::run(coroutine(|| {
 ///     let (said, heard) = coro_core::oneshot::channel();
 ///     HyperExecutor.execute(async move { said.send("eggs") });
-///     assert_eq!(heard.recv().co_await()?, "eggs");
+///     assert_eq!(heard.co_await()?, "eggs");
 ///     Ok(())
 /// }))?;
 /// # Ok::<(), Error>(())

@@ -158,8 +158,10 @@ impl LoopBuilder {
     /// fn order(seed: u64) -> Result<Vec<u32>> {
     ///     let event_loop = coro_core::LoopBuilder::new().seed(seed).build()?;
     ///     let (said, heard) = std::sync::mpsc::channel();
-    ///     let boil = |egg| { let said = said.clone(); coroutine(move || Ok(said.send(egg).unwrap())) };
-    ///     let eggs = (1..=8).map(boil);
+    ///     let eggs = (1..=8).map(move |egg| {
+    ///         let said = said.clone();
+    ///         coroutine(move || Ok(said.send(egg).unwrap()))
+    ///     });
     ///     event_loop.run_until_complete(coroutine(|| gather(eggs).co_await().map(drop)))?;
     ///     Ok(heard.try_iter().collect())
     /// }
