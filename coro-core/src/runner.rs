@@ -137,8 +137,8 @@ impl RunBuilder {
     ///
     /// ```
     /// # use coro_core::prelude::*;
-    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
-    /// assert_eq!(coro_core::RunBuilder::new().stack_size(1 << 20).run(deep)?, 512 * 1024);
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 300 * 1024]).len()));
+    /// assert_eq!(coro_core::RunBuilder::new().stack_size(1 << 20).run(deep)?, 300 * 1024);
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]

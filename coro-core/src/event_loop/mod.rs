@@ -110,8 +110,8 @@ impl LoopBuilder {
     /// ```
     /// # use coro_core::prelude::*;
     /// let event_loop = coro_core::LoopBuilder::new().stack_size(1 << 20).build()?;
-    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
-    /// assert_eq!(event_loop.run_until_complete(deep)?, 512 * 1024);
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 300 * 1024]).len()));
+    /// assert_eq!(event_loop.run_until_complete(deep)?, 300 * 1024);
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]

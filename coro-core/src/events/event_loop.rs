@@ -199,8 +199,8 @@ impl EventLoop {
     /// # use coro_core::prelude::*;
     /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
     /// get_running_loop()?.set_stack_size(1 << 20)?;
-    /// let deep = create_task(coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len())));
-    /// assert_eq!(deep.co_await()?, 512 * 1024);
+    /// let deep = create_task(coroutine(|| Ok(std::hint::black_box([0_u8; 300 * 1024]).len())));
+    /// assert_eq!(deep.co_await()?, 300 * 1024);
     /// assert!(get_running_loop()?.set_stack_size(1).is_err());
     /// # Ok(())
     /// # })).unwrap();
