@@ -127,9 +127,9 @@ where
     ///
     /// ```
     /// # use coro_core::prelude::*;
-    /// let deep = |y: &coro_core::Yielder<usize>| y.yield_(std::hint::black_box([0_u8; 512 * 1024]).len());
+    /// let deep = |y: &coro_core::Yielder<usize>| y.yield_(std::hint::black_box([0_u8; 300 * 1024]).len());
     /// let mut deep = coro_core::generator(deep).stack_size(1 << 20);
-    /// assert_eq!(deep.start()?, GeneratorState::Yielded(512 * 1024));
+    /// assert_eq!(deep.start()?, GeneratorState::Yielded(300 * 1024));
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]

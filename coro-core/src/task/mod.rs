@@ -463,9 +463,9 @@ impl TaskBuilder {
     /// ```
     /// # use coro_core::prelude::*;
     /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 512 * 1024]).len()));
+    /// let deep = coroutine(|| Ok(std::hint::black_box([0_u8; 300 * 1024]).len()));
     /// let task = coro_core::TaskBuilder::new().stack_size(1 << 20).create(deep);
-    /// assert_eq!(task.co_await()?, 512 * 1024);
+    /// assert_eq!(task.co_await()?, 300 * 1024);
     /// # Ok(())
     /// # })).unwrap();
     /// ```
