@@ -79,7 +79,7 @@ async_fn! {
         println!("{} bytes came back through the proxy", answer.len());
         upstream.close();
         await!(upstream.wait_closed());
-        let answer = await!(ask(address, b"six eggs".to_vec()));
+        let answer = await!(ask(address, Vec::new())); // what nobody reads would come back as a reset
         println!("nobody is there: answered {:?}", String::from_utf8_lossy(&answer));
         server.close();
         await!(server.wait_closed());
