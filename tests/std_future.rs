@@ -192,7 +192,7 @@ async fn a_sleep_of_zero_lets_every_ready_task_run_once() -> Result<()> {
     Ok(())
 }
 
-#[coro_core::test]
+#[coro_core::test(ordered)]
 async fn a_block_that_sleeps_goes_on_in_the_round_in_which_a_stack_would() -> Result<()> {
     let (said, heard) = std::sync::mpsc::channel();
     let (first, second) = (said.clone(), said);
