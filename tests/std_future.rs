@@ -171,7 +171,7 @@ async fn a_cancellation_of_what_is_awaited_is_its_result() -> Result<()> {
     Ok(())
 }
 
-#[coro_core::test]
+#[coro_core::test(ordered)]
 async fn a_sleep_of_zero_lets_every_ready_task_run_once() -> Result<()> {
     let (said, heard) = std::sync::mpsc::channel();
     let turns = |name| {
