@@ -89,6 +89,13 @@ impl<T: Endpoint> Io<T> {
         Ok(())
     }
 
+    /// Whether moving `moved` bytes of `wanted` tells that the next system call would block. The end of a stream does
+    /// not: it can be read again and again.
+    #[inline]
+    fn is_short(side: Side, wanted: usize, moved: usize) -> bool {
+        0 < moved && moved < wanted.min(AT_ONCE) && tells::<T>(side)
+    }
+
     /// Reads or writes: `operation` gives how many bytes of `wanted` it moved.
     #[inline]
     pub(crate) fn transfer(
@@ -97,8 +104,7 @@ impl<T: Endpoint> Io<T> {
         wanted: usize,
         operation: impl FnMut(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // The end of a stream is no short read: it can be read again and again.
-        self.run(side, operation, |moved| 0 < *moved && *moved < wanted.min(AT_ONCE) && tells::<T>(side))
+        self.run(side, operation, |moved| Self::is_short(side, wanted, *moved))
     }
 
     /// Does `operation`, each time anew when it would have blocked and `side` is ready. `short` tells whether the
@@ -227,8 +233,7 @@ impl<T: Endpoint> Io<T> {
         wanted: usize,
         operation: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let short = |moved: &usize| 0 < *moved && *moved < wanted.min(AT_ONCE) && tells::<T>(side);
-        self.poll(context, side, operation, short)
+        self.poll(context, side, operation, |moved| Self::is_short(side, wanted, *moved))
     }
 
     /// Polls: does `operation`, and has the present task woken when `side` is ready if it would block.

@@ -12,7 +12,7 @@ use crate::report;
 /// So many bytes go to a thread, or come from it, at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
-/// Bytes that were read and that nobody has taken yet.
+/// Bytes that were read and that nobody has taken yet: those of `bytes` from `start` on.
 #[derive(Default)]
 pub(crate) struct Unread {
     bytes: Vec<u8>,
@@ -59,8 +59,27 @@ impl Unread {
         count
     }
 
-    /// The first `count`.
+    /// Adds what came.
+    pub(crate) fn extend(&mut self, data: &[u8]) {
+        // What was read makes room, when it is more than what must be moved for it.
+        if self.start > self.len() && self.bytes.len() + data.len() > self.bytes.capacity() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// Puts back what was taken.
+    pub(crate) fn put_back(&mut self, data: &[u8]) {
+        if !data.is_empty() {
+            self.bytes.splice(..self.start, data.iter().copied());
+            self.start = 0;
+        }
+    }
+
+    /// The first `count`, or all if there are fewer.
     pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
+        let count = count.min(self.len());
         if self.start == 0 && count == self.bytes.len() {
             return std::mem::take(&mut self.bytes);
         }
@@ -69,7 +88,8 @@ impl Unread {
         taken
     }
 
-    fn skip(&mut self, count: usize) {
+    /// Forgets the first `count`.
+    pub(crate) fn skip(&mut self, count: usize) {
         self.start += count;
         if self.start == self.bytes.len() {
             self.clear();

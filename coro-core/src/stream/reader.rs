@@ -14,6 +14,7 @@ use crate::definition::Definition;
 use crate::error::{Error, IncompleteRead, LimitOverrun, Result, RuntimeError, ValueError};
 use crate::events::running_core;
 use crate::future::Future;
+use crate::in_place::Unread;
 use crate::transport::Transport;
 
 /// Reads what comes over a connection; `asyncio.StreamReader`. A clone is another handle on it.
@@ -56,58 +57,6 @@ pub(super) struct Incoming {
     pub(super) exception: RefCell<Option<Error>>,
     transport: RefCell<Option<Transport>>,
     paused: Cell<bool>,
-}
-
-/// Bytes that were not read yet: those of `bytes` from `start` on.
-#[derive(Default)]
-struct Unread {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-impl Unread {
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    fn extend(&mut self, data: &[u8]) {
-        // What was read makes room, when it is more than what must be moved for it.
-        if self.start > self.len() && self.bytes.len() + data.len() > self.bytes.capacity() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-        self.bytes.extend_from_slice(data);
-    }
-
-    fn take(&mut self, count: usize) -> Vec<u8> {
-        let count = count.min(self.len());
-        if self.start == 0 && count == self.bytes.len() {
-            return std::mem::take(&mut self.bytes);
-        }
-        let taken = self.as_slice()[..count].to_vec();
-        self.skip(count);
-        taken
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.start += count;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        }
-    }
-
-    /// Puts back what was taken.
-    fn put_back(&mut self, data: &[u8]) {
-        if !data.is_empty() {
-            self.bytes.splice(..self.start, data.iter().copied());
-            self.start = 0;
-        }
-    }
 }
 
 /// Where a separator was found.
