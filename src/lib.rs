@@ -11,9 +11,11 @@ mod pages {
         readme: "../README.md",
         architecture: "../ARCHITECTURE.md",
         introduction: "../book/src/introduction.md",
+        concurrency: "../book/src/concurrency.md",
         hello: "../book/src/hello.md",
         tasks: "../book/src/tasks.md",
         egg_boiler: "../book/src/egg-boiler.md",
+        event_loop: "../book/src/event-loop.md",
         futures: "../book/src/futures.md",
         cancellation: "../book/src/cancellation.md",
         groups: "../book/src/groups.md",
@@ -32,6 +34,10 @@ mod pages {
         api: "../book/src/api.md",
         differences: "../book/src/differences.md",
         testing: "../book/src/testing.md",
+        debugging: "../book/src/debugging.md",
+        inside: "../book/src/inside.md",
+        migrating: "../book/src/migrating.md",
+        glossary: "../book/src/glossary.md",
     }
 }
 

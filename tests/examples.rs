@@ -17,10 +17,12 @@ const CHOICE: &str = "CORO_EXAMPLE";
 const BEGIN: &str = "\n-- the example begins --\n";
 const END: &str = "-- the example has ended --\n";
 
-/// For each example its name, its file and how to run it; and what the contract programs print, whose headers do
-/// not say so.
+/// The picture in the book is the output of an example.
+const TIMELINE: &str = include_str!("../book/src/images/timeline.svg");
+
+/// For each example its name, its file and how to run it; and what those print whose headers do not say so.
 macro_rules! examples {
-    ($($name:ident in $file:literal: $run:expr $(, prints $stdout:literal $($stderr:literal)?)?;)*) => {
+    ($($name:ident in $file:literal: $run:expr $(, prints $stdout:tt $($stderr:literal)?)?;)*) => {
         $(
             #[allow(dead_code)] // `main`, where it is run without it
             mod $name {
@@ -91,6 +93,7 @@ examples! {
     task_group in "examples/task_group.rs": super::virtually(program());
     tcp_proxy in "examples/tcp_proxy.rs": super::virtually(program());
     threads in "examples/threads.rs": main();
+    timeline in "examples/timeline.rs": main(), prints TIMELINE;
     timeouts in "examples/timeouts.rs": super::virtually(program());
     web_scraper in "examples/web_scraper.rs": super::virtually(program());
 
