@@ -248,6 +248,9 @@ pub struct AddrInfo {
 /// # Errors
 /// As the [module](self) says.
 ///
+/// # Cancellation
+/// Only the waiting is cancelled.
+///
 /// ```
 /// use coro_core::{dns, prelude::*};
 /// coro_core::run(coroutine(|| {
@@ -303,6 +306,9 @@ fn ask(host: Option<&str>, service: Option<&str>, hints: Hints) -> Result<Vec<Ad
 /// # Errors
 /// As the [module](self) says.
 ///
+/// # Cancellation
+/// Only the waiting is cancelled.
+///
 /// ```
 /// use coro_core::{dns, prelude::*};
 /// coro_core::run(coroutine(|| {
@@ -325,7 +331,7 @@ fn find_name(address: SocketAddr, flags: i32) -> Result<(String, String)> {
 }
 
 impl EventLoop {
-    /// The addresses of a host and a service; see [`dns::getaddrinfo`](getaddrinfo).
+    /// The addresses of a host and a service; `loop.getaddrinfo()`. See [`dns::getaddrinfo`](getaddrinfo).
     ///
     /// # Errors
     /// When awaited: [`LookupError`].
@@ -354,7 +360,7 @@ impl EventLoop {
         Coroutine::named(&DEFINITION, move || find(host, service, hints))
     }
 
-    /// The names of a host and a service; see [`dns::getnameinfo`](getnameinfo).
+    /// The names of a host and a service; `loop.getnameinfo()`. See [`dns::getnameinfo`](getnameinfo).
     ///
     /// # Errors
     /// When awaited: [`LookupError`].
@@ -386,6 +392,9 @@ impl EventLoop {
 ///
 /// # Errors
 /// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled.
 ///
 /// ```
 /// use coro_core::dns;
@@ -428,6 +437,9 @@ pub trait ToAddresses {
     ///
     /// # Errors
     /// As the [module](self) says; of kind `InvalidInput` for a text that is not of the form `host:port`.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled.
     ///
     /// ```
     /// use coro_core::dns::ToAddresses;

@@ -22,7 +22,56 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! Without the DSL it is the same thing: `sleep(d).co_await()?` in any function that a task runs.
+//! Without the DSL it is the same thing: `sleep(d).co_await()?` in any function that a task runs. The [`prelude`] has
+//! what most programs need.
+//!
+//! # Where what is
+//!
+//! | for | there is |
+//! | --- | --- |
+//! | running a program | [`run`], [`RunBuilder`], [`Runner`], the attribute [`main`]; [`test`](macro@test) for tests |
+//! | writing functions that await | [`async_fn!`], the attribute [`stackful`], [`coroutine()`], [`Awaitable`], [`raise!`] |
+//! | tasks and their results | [`create_task`], [`TaskBuilder`], [`Task`], [`Future`], [`OnceFuture`] |
+//! | tasks that end with a block, and may borrow | [`TaskGroup`], [`TaskGroup::scope`] |
+//! | waiting for several | [`gather`], [`race`], [`wait`], [`as_completed`], [`merge`] |
+//! | time, limits, cancelling | [`sleep`], [`interval`], [`timeout`], [`wait_for`], [`CancelScope`], [`shield`], [`cleanup`] |
+//! | tasks that share | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`OnceCell`], [`Notify`] |
+//! | tasks that tell each other | [`Queue`], [`PriorityQueue`], [`oneshot`], [`watch`], [`broadcast`] |
+//! | generators | [`generator()`], [`Generator`], [`Yielder`] |
+//! | asynchronous iterators and contexts | [`AsyncIterator`], [`Aiter`], [`AsyncContextManager`], [`AsyncExitStack`] |
+//! | sockets and streams | [`net`], [`open_connection`], [`start_server`], [`Transport`], the module `tls`; [`dns`] for names |
+//! | files, standard streams, processes, signals | [`fs`], [`stdio`], [`process`], [`signal`](mod@signal) |
+//! | threads and cores | [`to_thread`], [`channel`], [`LoopHandle`], [`Workers`] |
+//! | std futures, other crates | [`compat`]; every std future is an [`Awaitable`] |
+//! | the loop, and the stacks | [`EventLoop`], [`LoopBuilder`], [`stack`] |
+//! | errors | [`Error`], [`ErrorGroup`], [`Cancelled`], [`Elapsed`], [`Result`] |
+//!
+//! # How an item is described
+//!
+//! First what it does, and asyncio's name where that is another one. Then, where they apply: *Errors*, what it raises;
+//! *Cancellation*, what is lost and what is kept when a cancellation comes while it waits; *Panics*; *Safety*. Then a
+//! program, which the tests run.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `smol-timeout` | `compat::smol`: time limits as methods of std futures | yes |
+//! | `hyper` | `compat::hyper`: what hyper 1 asks of a runtime | no |
+//! | `tls` | the module `tls`: connections encrypted by rustls, with the cryptography that its configurations choose | no |
+//! | `sanitizer` | AddressSanitizer is told of each switch of stacks; for nightly builds with `-Zsanitizer=address` | no |
+//!
+//! # Safety
+//!
+//! A task never changes threads: loops, tasks, futures and generators are not `Send`, so what a task holds across an
+//! await needs not to be. What is suspended and could be forgotten owns what it uses; what borrows runs in a frame that
+//! cannot be left before its end. Each stack has a guard page where the system can make one, and an overflow is reported
+//! with the task's name. Nothing is suspended while a thread unwinds. The code with `unsafe` is in few files, and each
+//! block states why it is sound.
+//!
+//! One hazard cannot be closed by a library of this kind: a thread-local that some code sets, and puts back last in,
+//! first out, such as that of `scoped-tls`. Held across an await it meets other tasks, and dangles if it holds a pointer
+//! to a frame. [`no_suspend`] turns an await in there into an error.
 //!
 //! # Where asyncio's names are
 //!
@@ -75,6 +124,8 @@
 //! | `CapacityLimiter` | [`CapacityLimiter`] |
 //! | `CancelScope`, `move_on_after`, `fail_after` | [`CancelScope`], [`move_on_after`], [`fail_after`] |
 //! | `nursery.start()` | [`TaskGroup::start`], [`Scope::start`] |
+
+#![cfg_attr(docsrs, feature(doc_cfg))] // docs.rs builds by nightly, and shows what needs which feature or system
 
 extern crate self as coro_core;
 
@@ -210,7 +261,7 @@ pub mod prelude {
     pub use crate::{
         AsyncContextManager, AsyncIterator, Awaitable, BoxCoroutine, Error, ErrorGroup, Event, Generator,
         GeneratorExit, GeneratorState, Lock, LockGuard, Result, Semaphore, StreamReader, StreamWriter, Task,
-        TaskGroup, Timeout, async_fn, cleanup, context_manager, coroutine, create_task, gather,
+        TaskGroup, Timeout, async_fn, cleanup, context_manager, coroutine::coroutine, create_task, gather,
         gather_return_exceptions, get_running_loop, millis, open_connection, raise, secs, shield, sleep,
         stackful, start_server, timeout, to_thread, wait_for,
     };

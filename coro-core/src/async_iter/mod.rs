@@ -156,6 +156,9 @@ where
 /// # Errors
 /// [`StopAsyncIteration`] when there are no more; what the iterator raises.
 ///
+/// # Cancellation
+/// As [`AsyncIterator::anext`].
+///
 /// ```
 /// use coro_core::prelude::*;
 /// let mut one = coro_core::async_generator(|y: &coro_core::Yielder<u32>| y.yield_(5));

@@ -20,6 +20,9 @@ const BATCH: usize = 64;
 /// # Errors
 /// As the [module](super) says.
 ///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -190,6 +193,9 @@ impl DirEntry {
     /// # Errors
     /// As the [module](super) says.
     ///
+    /// # Cancellation
+    /// Nothing is lost.
+    ///
     /// ```
     /// # use coro_core::{fs, prelude::*};
     /// # let folder = tempfile::tempdir()?;
@@ -210,6 +216,9 @@ impl DirEntry {
     ///
     /// # Errors
     /// As the [module](super) says.
+    ///
+    /// # Cancellation
+    /// Nothing is lost.
     ///
     /// ```
     /// # use coro_core::{fs, prelude::*};
@@ -340,6 +349,9 @@ impl DirBuilder {
     ///
     /// # Errors
     /// As the [module](super) says.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: it may have happened, or happen yet.
     ///
     /// ```
     /// # use coro_core::{fs, prelude::*};

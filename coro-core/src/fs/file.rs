@@ -113,6 +113,9 @@ impl File {
     /// # Errors
     /// As the [module](super) says.
     ///
+    /// # Cancellation
+    /// Nothing stays open.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// coro_core::run(coroutine(|| {
@@ -218,6 +221,9 @@ impl File {
     /// # Errors
     /// That of a write that was cancelled; that of going back to the place of the reader.
     ///
+    /// # Cancellation
+    /// The file is closed.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// use std::io::Read;
@@ -286,6 +292,12 @@ impl File {
 
     /// What is known of the file.
     ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
+    ///
+    /// # Cancellation
+    /// Nothing is lost.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// # let folder = tempfile::tempdir()?;
@@ -301,6 +313,12 @@ impl File {
     }
 
     /// Cuts it off, or fills it up with zeros. The place where it is read and written stays.
+    ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: it may have happened, or happen yet.
     ///
     /// ```
     /// use coro_core::{fs, fs::File, prelude::*};
@@ -322,6 +340,12 @@ impl File {
 
     /// Changes who may do what with it.
     ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: it may have happened, or happen yet.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// # let folder = tempfile::tempdir()?;
@@ -342,6 +366,12 @@ impl File {
 
     /// Waits until all of it is on the disk.
     ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: it may have happened, or happen yet.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// use std::io::Write;
@@ -361,6 +391,12 @@ impl File {
 
     /// As [`sync_all`](Self::sync_all), but for what is known of the file, such as its times.
     ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
+    ///
+    /// # Cancellation
+    /// Only the waiting is cancelled: it may have happened, or happen yet.
+    ///
     /// ```
     /// use coro_core::{fs::File, prelude::*};
     /// # let folder = tempfile::tempdir()?;
@@ -376,6 +412,9 @@ impl File {
     }
 
     /// Reads at `offset`; the place of other reads and writes stays.
+    ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
     ///
     /// # Cancellation
     /// Nothing has happened.
@@ -407,6 +446,9 @@ impl File {
     }
 
     /// Writes at `offset`; the place of other reads and writes stays.
+    ///
+    /// # Errors
+    /// The system's, and that of a write that was cancelled.
     ///
     /// # Cancellation
     /// As a write: it goes on to its end.

@@ -80,6 +80,12 @@ fn on_paths<T: Send + 'static>(
 
 /// The bytes of a file.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -100,6 +106,9 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As the module says; of kind `InvalidData` if it is not UTF-8.
 ///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -116,6 +125,9 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 }
 
 /// Makes a file with these contents, or puts them in the place of what it held.
+///
+/// # Errors
+/// As the [module](self) says.
 ///
 /// # Cancellation
 /// The contents are written all the same, if the thread has begun.
@@ -139,6 +151,12 @@ pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<(
 
 /// Copies a file, with its permissions. How many bytes it has.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -157,6 +175,12 @@ pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
 
 /// Gives a file or folder another name, in the place of what has that name.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -174,6 +198,12 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
 }
 
 /// Makes another name of a file.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
 ///
 /// ```
 /// use coro_core::{fs, prelude::*};
@@ -194,6 +224,12 @@ pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Resu
 
 /// What a symbolic link points to.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// # #[cfg(unix)] {
 /// use coro_core::{fs, prelude::*};
@@ -212,6 +248,12 @@ pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 
 /// The absolute path of what is there, without links.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// coro_core::run(coroutine(|| {
@@ -226,6 +268,12 @@ pub fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 
 /// What is known of the file or folder; links are followed.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// coro_core::run(coroutine(|| {
@@ -239,6 +287,12 @@ pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 }
 
 /// What is known of the file, folder or link itself.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Nothing is lost.
 ///
 /// ```
 /// # #[cfg(unix)] {
@@ -258,6 +312,12 @@ pub fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 }
 
 /// Changes who may do what with it.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
 ///
 /// ```
 /// use coro_core::{fs, prelude::*};
@@ -282,6 +342,9 @@ pub fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::
 /// # Errors
 /// If that cannot be known.
 ///
+/// # Cancellation
+/// Nothing is lost.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// coro_core::run(coroutine(|| {
@@ -295,6 +358,12 @@ pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
 }
 
 /// Removes a file or a link.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
 ///
 /// ```
 /// use coro_core::{fs, prelude::*};
@@ -314,6 +383,12 @@ pub fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 
 /// Makes a folder.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -332,6 +407,12 @@ pub fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
 
 /// Makes a folder, and those above it that are not there.
 ///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
+///
 /// ```
 /// use coro_core::{fs, prelude::*};
 /// # let folder = tempfile::tempdir()?;
@@ -348,6 +429,12 @@ pub fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 }
 
 /// Removes an empty folder.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: it may have happened, or happen yet.
 ///
 /// ```
 /// use coro_core::{fs, prelude::*};
@@ -366,6 +453,12 @@ pub fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 }
 
 /// Removes a folder with all that is in it. Links are removed, not followed.
+///
+/// # Errors
+/// As the [module](self) says.
+///
+/// # Cancellation
+/// Only the waiting is cancelled: the thread goes on.
 ///
 /// ```
 /// use coro_core::{fs, prelude::*};

@@ -182,6 +182,9 @@ impl SocketOptions {
     /// # Errors
     /// The system's, with the address; those of [`ToAddresses`].
     ///
+    /// # Cancellation
+    /// Only the address of a name is waited for; nothing is bound.
+    ///
     /// ```
     /// # use coro_core::{net::SocketOptions, prelude::*};
     /// let listener = SocketOptions::new().listen("127.0.0.1:0")?;
@@ -206,6 +209,9 @@ impl SocketOptions {
     ///
     /// # Errors
     /// The system's, with the address; those of [`ToAddresses`].
+    ///
+    /// # Cancellation
+    /// Only the address of a name is waited for; nothing is bound.
     ///
     /// ```
     /// # use coro_core::{net::SocketOptions, prelude::*};

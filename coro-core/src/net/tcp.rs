@@ -76,6 +76,9 @@ impl TcpListener {
     /// # Errors
     /// The system's, with the address; those of [`ToAddresses`].
     ///
+    /// # Cancellation
+    /// Only the address of a name is waited for; nothing is bound.
+    ///
     /// ```
     /// use coro_core::{net::TcpListener, prelude::*};
     /// coro_core::run(coroutine(|| {

@@ -179,6 +179,9 @@ impl UdpSocket {
     /// # Errors
     /// The system's, with the address; those of [`ToAddresses`].
     ///
+    /// # Cancellation
+    /// Only the address of a name is waited for; nothing is bound.
+    ///
     /// ```
     /// # use coro_core::{net::UdpSocket, prelude::*};
     /// assert_ne!(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port(), 0);
@@ -224,6 +227,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// The system's, with the address; those of [`ToAddresses`].
+    ///
+    /// # Cancellation
+    /// Only the address of a name is waited for; the socket is as before.
     ///
     /// ```
     /// # use coro_core::{net::UdpSocket, prelude::*};

@@ -362,6 +362,13 @@ impl EventLoop {
     /// Starts a program, whose pipes and end are told to the protocol that `factory` makes;
     /// `loop.subprocess_exec(factory, program, *args)`. All three standard streams are pipes where nothing else is said.
     ///
+    /// # Errors
+    /// When awaited: those of [`Command::spawn`](super::Command::spawn); [`RuntimeError`](crate::RuntimeError) outside of a
+    /// loop's tasks, and on a closed loop.
+    ///
+    /// # Cancellation
+    /// The child is killed and waited for.
+    ///
     /// ```
     /// # use coro_core::{prelude::*, process::SubprocessProtocol};
     /// # struct Quiet;
@@ -391,6 +398,13 @@ impl EventLoop {
     /// [`subprocess_exec`](Self::subprocess_exec).
     ///
     /// What comes from elsewhere does not belong into the line: the shell would obey it.
+    ///
+    /// # Errors
+    /// When awaited: as [`subprocess_exec`](Self::subprocess_exec). That the line cannot be run is no error here, but of the
+    /// shell.
+    ///
+    /// # Cancellation
+    /// As there: the shell is killed and waited for.
     ///
     /// ```
     /// # use coro_core::{prelude::*, process::SubprocessProtocol};

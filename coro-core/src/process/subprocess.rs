@@ -59,6 +59,12 @@ pub fn create_subprocess_exec(
 ///
 /// What comes from elsewhere does not belong into the line: the shell would obey it.
 ///
+/// # Errors
+/// When awaited: as [`create_subprocess_exec`]. That the line cannot be run is no error here, but of the shell.
+///
+/// # Cancellation
+/// As there: the shell is killed and waited for.
+///
 /// ```
 /// use coro_core::process::{PIPE, create_subprocess_shell};
 /// use coro_core::prelude::*;
@@ -341,6 +347,9 @@ impl Process {
     /// may wait.
     ///
     /// A child that writes more than its pipe holds, and is not read, never ends: [`communicate`](Self::communicate) reads.
+    ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`](crate::RuntimeError) if it must wait where nothing can suspend.
     ///
     /// # Cancellation
     /// The child goes on, and can be waited for again.

@@ -1,17 +1,6 @@
-//! Floor 0: the memory that coroutines run on.
+//! The stacks that coroutines run on: their sizes, and figures of those there are.
 //!
-//! A coroutine needs a stack that is big enough, has a guard below it, and costs nothing to come by.
-//! This folder hands such stacks out:
-//!
-//! ```text
-//!   mod.rs        sizes, errors, figures: what the floors above see
-//!   pool.rs       the stacks of a thread: taken, given back, left behind when it ends
-//!   list.rs       the free ones of a size, and when their pages go back to the kernel
-//!   slab.rs       one mapping, carved into many stacks
-//!   guard.rs      how a guard is made: by advice to the kernel, or by mprotect within a budget
-//!   overflow.rs   what is said when a guard is hit
-//!   fallback.rs   systems without mmap: one stack at a time, pooled as well
-//! ```
+//! A stack is taken from the pool of its thread when a task or generator takes its first step, and given back at its end.
 //!
 //! A stack as its coroutine sees it, addresses growing upwards:
 //!
@@ -27,6 +16,17 @@
 //!
 //! Sizes are powers of two from [`MIN_STACK_SIZE`] to [`MAX_STACK_SIZE`]. It is address space that
 //! is taken: a page becomes resident when it is first touched.
+//
+// Floor 0. A coroutine needs a stack that is big enough, has a guard below it, and costs nothing to come by. This folder
+// hands such stacks out:
+//
+//   mod.rs        sizes, errors, figures: what the floors above see
+//   pool.rs       the stacks of a thread: taken, given back, left behind when it ends
+//   list.rs       the free ones of a size, and when their pages go back to the kernel
+//   slab.rs       one mapping, carved into many stacks
+//   guard.rs      how a guard is made: by advice to the kernel, or by mprotect within a budget
+//   overflow.rs   what is said when a guard is hit
+//   fallback.rs   systems without mmap: one stack at a time, pooled as well
 
 use std::sync::Arc;
 

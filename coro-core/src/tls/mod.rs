@@ -55,16 +55,14 @@
 //! }))?;
 //! # Ok::<(), Error>(())
 //! ```
-//!
-//! Floor: above `transport/`, whose protocols and transports it implements, below streams.
-//!
-//! ```text
-//!   protocol of the user ◄── TlsTransport ──► Session (rustls)
-//!                                 ▲ │
-//!            TlsProtocol ─────────┘ ▼
-//!                 ▲            Transport below
-//!                 └────────────────┘
-//! ```
+//
+// Floor: above `transport/`, whose protocols and transports it implements, below streams.
+//
+//   protocol of the user ◄── TlsTransport ──► Session (rustls)
+//                                 ▲ │
+//            TlsProtocol ─────────┘ ▼
+//                 ▲            Transport below
+//                 └────────────────┘
 
 mod connect;
 mod info;
