@@ -1,9 +1,10 @@
 //! A channel between threads: between loops, or a loop and threads without one.
 //!
-//! Floor: the top. The queue and the list of those who wait are those of the crates `concurrent-queue` and
-//! `event-listener`; here is where one waits: a task suspends, a thread without a loop blocks.
-//!
-//! Between the tasks of one loop a [`Queue`](crate::Queue) is cheaper, and has asyncio's names.
+//! A task that waits suspends, a thread without a loop blocks. Between the tasks of one loop a [`Queue`](crate::Queue) is
+//! cheaper, and has asyncio's names.
+//
+// Floor: the top. The queue and the list of those who wait are those of the crates `concurrent-queue` and
+// `event-listener`; here is where one waits.
 
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;

@@ -2,24 +2,115 @@
 //!
 //! Floor 1. A [`Context`] is a mutable set of values; copying one is a count. The values are `Send + Sync`, so
 //! that a snapshot can follow a job into a thread.
+//!
+//! 1. Each task has a [`Slot`]: the values that its context begins with, and the context itself once somebody asks for
+//!    it. Most tasks never do, and cost nothing but the snapshot.
+//! 2. `CURRENT` points to the slot of the task that runs, or is null: then it is the thread's own.
+//! 3. What [`Context::run`] puts in force is kept in the slot, so that it stays with the task while that is suspended.
+#![allow(unsafe_code)] // follows `CURRENT`
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Result, ValueError};
 
-type Values = Arc<BTreeMap<u64, Arc<dyn Any + Send + Sync>>>;
+/// `None` stands for no values.
+type Values = Option<Arc<BTreeMap<u64, Arc<dyn Any + Send + Sync>>>>;
 
 thread_local! {
-    /// `None` stands for a set that nobody has asked for yet.
-    static CURRENT: Cell<Option<Context>> = const { Cell::new(None) };
+    static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
+
+    /// What is in force where no task runs.
+    static OWN: Slot = const { Slot::new() };
+}
+
+/// Where a task keeps its context.
+pub(crate) struct Slot {
+    /// What the context begins with.
+    inherited: Values,
+    /// The context, once somebody has asked for it.
+    own: OnceCell<Context>,
+    /// The one that [`Context::run`] has put in force.
+    entered: Cell<Option<Context>>,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Self { inherited: None, own: OnceCell::new(), entered: Cell::new(None) }
+    }
+
+    /// One whose context is a copy of the present one.
+    #[inline]
+    pub(crate) fn inheriting() -> Self {
+        Self { inherited: with_current(Self::snapshot).flatten(), ..Self::new() }
+    }
+
+    /// One whose context is `context` itself.
+    pub(crate) fn of(context: Context) -> Self {
+        Self { own: OnceCell::from(context), ..Self::new() }
+    }
+
+    /// The context of the task, whatever is in force.
+    pub(crate) fn own(&self) -> &Context {
+        self.own.get_or_init(|| Context::from_snapshot(self.inherited.clone()))
+    }
+
+    /// The context in force.
+    fn current(&self) -> Context {
+        self.entered().unwrap_or_else(|| self.own().clone())
+    }
+
+    fn entered(&self) -> Option<Context> {
+        let entered = self.entered.take();
+        self.entered.set(entered.clone());
+        entered
+    }
+
+    /// The values in force.
+    fn snapshot(&self) -> Values {
+        match (self.entered(), self.own.get()) {
+            (Some(context), _) => context.snapshot(),
+            (None, Some(context)) => context.snapshot(),
+            (None, None) => self.inherited.clone(),
+        }
+    }
+
+    /// Makes it the current one until the guard is dropped.
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> InSlot<'_> {
+        InSlot { before: CURRENT.replace(self), _slot: PhantomData }
+    }
+}
+
+/// Makes the former slot the current one again.
+pub(crate) struct InSlot<'a> {
+    before: *const Slot,
+    _slot: PhantomData<&'a Slot>,
+}
+
+impl Drop for InSlot<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// Calls `f` with the current slot. `None` at the end of the thread, when its own is gone.
+#[inline]
+fn with_current<T>(f: impl FnOnce(&Slot) -> T) -> Option<T> {
+    // SAFETY: it is null, or points to a slot that is borrowed by the guard `InSlot` that set it. That guard has not been
+    // dropped: it would have set it back. (Guards live in frames that never suspend, and are dropped last in, first out.)
+    match unsafe { CURRENT.get().as_ref() } {
+        Some(slot) => Some(f(slot)),
+        None => OWN.try_with(f).ok(),
+    }
 }
 
 /// A set of values of context variables; `contextvars.Context`.
@@ -50,11 +141,7 @@ impl Context {
     /// assert!(Context::new().run(|| USER.get()).is_err());
     /// ```
     pub fn new() -> Self {
-        Self::from_values(Values::default())
-    }
-
-    fn from_values(values: Values) -> Self {
-        Self { values: Rc::new(RefCell::new(values)) }
+        Self::from_snapshot(None)
     }
 
     /// The set that is in force here: the task's own, inside a task. It is the set itself, no copy.
@@ -66,12 +153,7 @@ impl Context {
     /// assert_eq!(Context::current().get(&USER), Some("ada"));
     /// ```
     pub fn current() -> Self {
-        let current = CURRENT.try_with(|current| {
-            let context = current.take().unwrap_or_default();
-            current.set(Some(context.clone()));
-            context
-        });
-        current.unwrap_or_default() // empty at the end of the thread
+        with_current(Slot::current).unwrap_or_default() // empty at the end of the thread
     }
 
     /// Another set with the same values: `contextvars.copy_context()` is `Context::current().copy()`.
@@ -84,7 +166,7 @@ impl Context {
     /// assert_eq!(before.get(&USER), None);
     /// ```
     pub fn copy(&self) -> Self {
-        Self::from_values(self.snapshot())
+        Self::from_snapshot(self.snapshot())
     }
 
     pub(crate) fn snapshot(&self) -> Values {
@@ -92,7 +174,12 @@ impl Context {
     }
 
     pub(crate) fn from_snapshot(values: Values) -> Self {
-        Self::from_values(values)
+        Self { values: Rc::new(RefCell::new(values)) }
+    }
+
+    /// A copy of the present one.
+    pub(crate) fn copied() -> Self {
+        Self::from_snapshot(with_current(Slot::snapshot).flatten())
     }
 
     /// Calls `f` with this set in force; what `f` sets stays in this set; `context.run(f)`. A set that is in
@@ -117,13 +204,7 @@ impl Context {
 
     /// Puts this set in force until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
-        self.clone().into_force()
-    }
-
-    /// As [`enter`](Self::enter), for a handle that is not needed elsewhere.
-    #[inline(always)]
-    pub(crate) fn into_force(self) -> Entered {
-        Entered { before: CURRENT.try_with(|current| current.replace(Some(self))).ok() }
+        Entered { before: with_current(|slot| slot.entered.replace(Some(self.clone()))) }
     }
 
     /// The value that `var` has in this set; `context.get(var)`. The default of `var` does not count.
@@ -136,7 +217,7 @@ impl Context {
     /// assert_eq!(Context::current().get(&USER), Some("ada"));
     /// ```
     pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
-        let value = self.values.borrow().get(&var.id()).cloned();
+        let value = self.value(var.id());
         value.and_then(|value| value.downcast_ref::<T>().cloned())
     }
 
@@ -151,9 +232,13 @@ impl Context {
         Rc::ptr_eq(&self.values, &other.values)
     }
 
+    fn value(&self, id: u64) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.values.borrow().as_ref()?.get(&id).cloned()
+    }
+
     fn replace(&self, id: u64, value: Option<Arc<dyn Any + Send + Sync>>) {
         let mut values = self.values.borrow_mut();
-        let map = Arc::make_mut(&mut values);
+        let map = Arc::make_mut(values.get_or_insert_default());
         let old = match value {
             Some(value) => map.insert(id, value),
             None => map.remove(&id),
@@ -171,34 +256,21 @@ impl Default for Context {
 
 impl Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<Context with {} values>", self.values.borrow().len())
+        write!(f, "<Context with {} values>", self.values.borrow().as_ref().map_or(0, |values| values.len()))
     }
 }
 
-/// Puts the former context back.
+/// Puts what was in force before in force again.
 pub(crate) struct Entered {
-    /// `None` when it was put back, and at the end of the thread.
+    /// `None` at the end of the thread.
     before: Option<Option<Context>>,
-}
-
-impl Entered {
-    /// Puts the former context back, and gives the one that was in force until now: another one than was entered,
-    /// if a task was suspended inside of [`Context::run`].
-    #[inline(always)]
-    pub(crate) fn leave(self) -> Option<Context> {
-        ManuallyDrop::new(self).put_back()
-    }
-
-    #[inline(always)]
-    fn put_back(&mut self) -> Option<Context> {
-        let before = self.before.take()?;
-        CURRENT.try_with(|current| current.replace(before)).ok().flatten()
-    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        drop(self.put_back());
+        if let Some(before) = self.before.take() {
+            drop(with_current(|slot| slot.entered.replace(before)));
+        }
     }
 }
 
@@ -297,7 +369,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// ```
     pub fn set(&self, value: T) -> Token<T> {
         let context = Context::current();
-        let before = context.values.borrow().get(&self.id()).cloned();
+        let before = context.value(self.id());
         context.replace(self.id(), Some(Arc::new(value)));
         Token { context, id: self.id(), before, marker: PhantomData }
     }

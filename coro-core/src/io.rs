@@ -296,7 +296,7 @@ impl<T: Endpoint> Io<T> {
         self.check_open()?;
         let slot = self.socket.settle(&core.reactor, false)?;
         let waiting = Waiting::begin(core, &slot, side, false);
-        Rc::clone(&waiting.wakeup).add_waiter(callback);
+        waiting.wakeup.add_waiter(callback);
         match slot.is_ready(side) {
             true => Rc::clone(&waiting.wakeup).ready(),
             false => self.socket.arm(&core.reactor, &slot)?,
@@ -370,14 +370,14 @@ struct Waiting {
 
 impl Waiting {
     fn begin(core: &Rc<LoopCore>, slot: &Rc<Slot>, side: Side, turns: bool) -> Self {
-        let wakeup = Wakeup::new(Rc::clone(core));
+        let wakeup = Wakeup::new(core);
         slot.add(side, Rc::clone(&wakeup) as Rc<dyn Source>, turns);
         Self { core: Rc::clone(core), slot: Rc::clone(slot), side, wakeup }
     }
 
     /// Waits anew, in the same place.
     fn renew(&mut self) {
-        let wakeup = Wakeup::new(Rc::clone(&self.core));
+        let wakeup = Wakeup::new(&self.core);
         let old = std::mem::replace(&mut self.wakeup, wakeup);
         let source = Rc::clone(&self.wakeup) as Rc<dyn Source>;
         self.slot.renew(self.side, Rc::as_ptr(&old) as *const dyn Source, source);
@@ -434,7 +434,7 @@ impl Drop for Timer {
 }
 
 impl Runnable for Expiry {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.fired.set(true);
         if let Some(wakeup) = self.wakeup.take() {
             wakeup.fail(Error::from(timed_out()));
@@ -469,7 +469,7 @@ impl Source for Polled {
 }
 
 impl Runnable for Polled {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

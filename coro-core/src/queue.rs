@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use crate::coroutine::{Awaitable, park};
 use crate::error::{Error, QueueEmpty, QueueFull, QueueShutDown, Result, RuntimeError, ValueError};
-use crate::events::{Waitable, Wakeup, running_core};
+use crate::events::{Waitable, Wakeup, with_running};
 use crate::fiber::barrier;
 use crate::sync::Event;
 
@@ -295,37 +295,35 @@ impl Waiting {
     }
 
     /// Waits to be woken. After an error, `pass_on` says whether a wake-up that came too is for the next.
+    #[inline(always)] // see `suspend`
     fn wait(&self, pass_on: impl FnOnce() -> bool) -> Result<()> {
         /// Takes the entry out, also when a panic passes.
         struct Leave<'a, P: FnOnce() -> bool> {
             waiting: &'a Waiting,
-            wakeup: Option<Rc<Wakeup>>,
+            wakeup: Rc<Wakeup>,
             pass_on: Option<P>,
         }
         impl<P: FnOnce() -> bool> Drop for Leave<'_, P> {
             fn drop(&mut self) {
-                let Some(wakeup) = self.wakeup.take() else { return };
                 if let Some(pass_on) = self.pass_on.take() {
-                    Rc::clone(&wakeup).cancel(None);
+                    Rc::clone(&self.wakeup).cancel(None);
                     let mut queue = self.waiting.0.borrow_mut();
-                    if let Some(index) = queue.iter().position(|other| Rc::ptr_eq(other, &wakeup)) {
+                    if let Some(index) = queue.iter().position(|other| Rc::ptr_eq(other, &self.wakeup)) {
                         queue.remove(index);
                     }
                     drop(queue);
-                    if pass_on() && !wakeup.is_cancelled() {
+                    if pass_on() && !self.wakeup.is_cancelled() {
                         self.waiting.wake_next();
                     }
                 }
-                wakeup.give_back();
+                self.wakeup.give_back();
             }
         }
-        let wakeup = Wakeup::new(running_core()?);
+        let wakeup = with_running(Wakeup::new)?;
         self.0.borrow_mut().push_back(Rc::clone(&wakeup));
-        let mut leave = Leave { waiting: self, wakeup: Some(Rc::clone(&wakeup)), pass_on: Some(pass_on) };
+        let mut leave = Leave { waiting: self, wakeup, pass_on: Some(pass_on) };
         // A driver by hand may go on after it has cancelled what was waited for: that is an error too.
-        let result = park(&wakeup);
-        drop(wakeup);
-        result?;
+        park(&leave.wakeup)?;
         leave.pass_on = None;
         Ok(())
     }
@@ -577,6 +575,7 @@ pub struct Put<'a, T, S: Storage<T>> {
 impl<T, S: Storage<T>> Awaitable for Put<'_, T, S> {
     type Output = ();
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<()> {
         let queue = self.queue;
         while queue.full() {
@@ -609,6 +608,7 @@ pub struct Get<'a, T, S: Storage<T>> {
 impl<T, S: Storage<T>> Awaitable for Get<'_, T, S> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         let queue = self.queue;
         while queue.empty() {

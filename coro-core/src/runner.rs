@@ -271,7 +271,7 @@ impl Runner {
     fn ready(&mut self) -> Result<(EventLoop, Context)> {
         if let State::Created = self.state {
             let event_loop = self.builder.builder.build()?;
-            self.state = State::Ready { event_loop, context: Context::current().copy() };
+            self.state = State::Ready { event_loop, context: Context::copied() };
         }
         match &self.state {
             State::Ready { event_loop, context } => Ok((event_loop.clone(), context.clone())),
@@ -526,7 +526,7 @@ struct StopWithAll {
 }
 
 impl Runnable for StopWithAll {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
             self.core.push(Rc::clone(&self.stop) as Rc<dyn Runnable>);
@@ -549,7 +549,7 @@ struct StopAfter {
 }
 
 impl Runnable for StopAfter {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.rounds.set(self.rounds.get() - 1);
         match self.rounds.get() {
             0 => self.core.stopping.set(true),

@@ -167,7 +167,7 @@ impl EventLoop {
 struct JobsEnded(Future<bool>);
 
 impl Runnable for JobsEnded {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let _ = self.0.settle_value(true); // false already if it took too long
     }
 

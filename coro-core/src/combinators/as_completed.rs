@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::async_iter::AsyncIterator;
 use crate::coroutine::Awaitable;
 use crate::error::{Elapsed, Result};
-use crate::events::{AnyFuture, Runnable, TimerHandle, get_running_loop};
+use crate::events::{AnyFuture, LoopCore, Runnable, TimerHandle, get_running_loop};
 use crate::queue::Queue;
 use crate::task::{EnsuredFuture, ensure_future};
 
@@ -50,7 +50,7 @@ struct Watch<T> {
 }
 
 impl<T> Runnable for Watch<T> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let pending = self.shared.pending.get();
         if pending > 0 {
             self.shared.pending.set(pending - 1);
@@ -154,7 +154,7 @@ where
             continue;
         }
         let watch: Rc<dyn Runnable> = Rc::new(Watch { shared: Rc::clone(&shared), index });
-        Rc::clone(&future.0).add_waiter(Rc::clone(&watch));
+        future.0.add_waiter(Rc::clone(&watch));
         shared.watches.borrow_mut().push((future, watch));
     }
     AsCompleted { asked: Rc::new(Asked(shared)), left }

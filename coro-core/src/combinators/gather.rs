@@ -235,7 +235,7 @@ struct Child<O> {
 }
 
 impl<O: 'static> Runnable for Child<O> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.gathering.child_done(&self.child);
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::coroutine::Awaitable;
 use crate::error::{Cancelled, Result};
-use crate::events::{AnyFuture, Runnable};
+use crate::events::{AnyFuture, LoopCore, Runnable};
 use crate::future::{Future, OnceFuture};
 use crate::task::ensure_future;
 
@@ -61,7 +61,7 @@ where
     };
     let waiter: Rc<dyn Runnable> =
         Rc::new(InnerDone { call: std::cell::Cell::new(Some(Box::new(call))), inner: any.clone() });
-    Rc::clone(&any.0).add_waiter(Rc::clone(&waiter));
+    any.0.add_waiter(Rc::clone(&waiter));
     outer.any().0.add_waiter(Rc::new(OuterDone { inner: any, waiter }));
     OnceFuture(outer)
 }
@@ -85,7 +85,7 @@ struct InnerDone {
 }
 
 impl Runnable for InnerDone {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         // Counts as looked at, also when the outer future was cancelled and nobody asks any more.
         drop(self.inner.exception());
         if let Some(call) = self.call.take() {
@@ -109,7 +109,7 @@ struct OuterDone {
 }
 
 impl Runnable for OuterDone {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if !self.inner.done() {
             self.inner.0.remove_waiter(&self.waiter);
         }

@@ -75,13 +75,13 @@ pub fn sleep(duration: Duration) -> Sleep {
 impl Awaitable for Sleep {
     type Output = ();
 
-    #[inline(always)] // one return less that is mispredicted after a switch
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<()> {
         if self.duration.is_zero() {
             return suspend(Awaited::Yield).map(drop);
         }
         let core = running_core()?;
-        let wakeup = Wakeup::new(Rc::clone(&core));
+        let wakeup = Wakeup::new(&core);
         core.push_sleep(self.duration, Rc::clone(&wakeup) as Rc<dyn Runnable>);
         let result = park(&wakeup);
         if !wakeup.is_done() || Waitable::is_cancelled(&*wakeup) {
@@ -217,7 +217,7 @@ impl<T: 'static> Polled<T> for Alarm<T> {
 }
 
 impl<T> Runnable for Alarm<T> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if let AlarmState::Set(waker, result) = self.take() {
             self.state.set(AlarmState::Over(Some(result)));
             waker.wake();

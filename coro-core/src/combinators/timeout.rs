@@ -450,7 +450,7 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
 struct Release(Future<()>);
 
 impl Runnable for Release {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         // If the waiter was cancelled, there is nobody to release.
         let _ = self.0.settle_value(());
     }
@@ -465,7 +465,7 @@ impl Runnable for Release {
 fn end_of_a_fresh_task() -> Result<()> {
     struct FirstStep(Rc<LoopCore>, Rc<Release>);
     impl Runnable for FirstStep {
-        fn run(self: Rc<Self>) {
+        fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
             self.0.push(Rc::clone(&self.1) as Rc<dyn Runnable>);
         }
 
@@ -484,7 +484,7 @@ fn end_of_a_fresh_task() -> Result<()> {
 fn cancel_and_wait(future: &AnyFuture) -> Result<()> {
     let released = Future::new();
     let release: Rc<dyn Runnable> = Rc::new(Release(released.clone()));
-    Rc::clone(&future.0).add_waiter(Rc::clone(&release));
+    future.0.add_waiter(Rc::clone(&release));
     future.cancel();
     let waited = released.wait_done();
     future.0.remove_waiter(&release);

@@ -9,7 +9,7 @@ use crate::compat::into_future;
 use crate::coroutine::{Awaitable, Origins};
 use crate::definition::Origin;
 use crate::error::{Result, ValueError};
-use crate::events::{AnyFuture, Runnable, running_core};
+use crate::events::{AnyFuture, LoopCore, Runnable, running_core};
 use crate::future::{Future, OnceFuture};
 use crate::task::{AnyTask, EnsuredFuture, Task};
 
@@ -206,7 +206,7 @@ struct Watch {
 }
 
 impl Runnable for Watch {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.left.set(self.left.get().saturating_sub(1));
         let enough = match (&self.future, self.return_when) {
             (None, _) | (_, ReturnWhen::FirstCompleted) => true,
@@ -261,7 +261,7 @@ impl<F: AsFuture> Awaitable for Wait<F> {
         let mut unwatch = Unwatch(Vec::with_capacity(self.futures.len()));
         for future in self.futures.iter().map(AsFuture::as_any) {
             let watch = watch(Some(future.clone()));
-            Rc::clone(&future.0).add_waiter(Rc::clone(&watch));
+            future.0.add_waiter(Rc::clone(&watch));
             unwatch.0.push((future, watch));
         }
         let result = waiter.wait_done();

@@ -200,7 +200,7 @@ struct Alarm {
 struct Ring(Arc<Alarm>);
 
 impl Runnable for Ring {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.0.over.store(true, Ordering::SeqCst);
         let waker = self.0.waker.lock().take();
         waker.inspect(Waker::wake_by_ref);

@@ -1,6 +1,6 @@
 //! std futures on this loop, and this library's awaitables in `async` blocks.
 //!
-//! Floor 6, above tasks. Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who
+//! Every `std::future::Future` is an [`Awaitable`]: it is polled on the stack of the one who
 //! awaits it. An awaitable of this library is `IntoFuture`: in an `async` block, `.await` on a sleep, a future or a task
 //! waits without a stack; anything else runs as a task.
 //!
@@ -17,6 +17,8 @@
 //!
 //! `compat::smol` has what the smol family of crates adds to std futures (feature `smol-timeout`, on by default), and
 //! `compat::hyper` what hyper asks of a runtime (feature `hyper`).
+//
+// Floor 6, above tasks.
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
@@ -33,7 +35,7 @@ use std::task::{Context as PollContext, Poll, Waker};
 use crate::coroutine::{Awaitable, Coroutine, Origins, Polled, Polls, SharedCoroutine, Stackless, suspend};
 use crate::definition::Origin;
 use crate::error::{Result, RuntimeError};
-use crate::events::{AnyFuture, Runnable, running_core};
+use crate::events::{AnyFuture, LoopCore, Runnable, running_core};
 use crate::fiber::Awaited;
 use crate::future::{Future, OnceFuture};
 use crate::task::{EnsuredFuture, Task, ensure_future};
@@ -199,7 +201,7 @@ impl<T: 'static> Waiting<T> {
             result: Cell::new(Some(ensured)),
             waker: Cell::default(),
         });
-        Rc::clone(&waiting.future.0).add_waiter(Rc::clone(&waiting) as Rc<dyn Runnable>);
+        waiting.future.0.add_waiter(Rc::clone(&waiting) as Rc<dyn Runnable>);
         Ok(waiting)
     }
 }
@@ -228,7 +230,7 @@ impl<T: 'static> Polled<T> for Waiting<T> {
 }
 
 impl<T: 'static> Runnable for Waiting<T> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

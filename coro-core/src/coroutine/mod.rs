@@ -168,7 +168,9 @@ pub struct Origins(pub(crate) Origin);
 /// }))?;
 /// # Ok::<(), Error>(())
 /// ```
-#[inline]
+// What is between here and the user's code is inlined: the processor predicts where a call returns to, and after a
+// switch it is wrong about each that was open. Such a frame costs 5 to 15 ns.
+#[inline(always)]
 pub fn suspend(awaited: Awaited) -> Result<Sent> {
     fiber::suspend_to_driver(awaited)
 }
@@ -177,7 +179,7 @@ pub fn suspend(awaited: Awaited) -> Result<Sent> {
 ///
 /// # Errors
 /// What the wait ended with; [`RuntimeError`](crate::RuntimeError) if a driver by hand went on before it had ended.
-#[inline(always)] // a function of its own has one return more that is mispredicted after a switch: 15 ns
+#[inline(always)] // see `suspend`
 pub(crate) fn park(wakeup: &Rc<Wakeup>) -> Result<()> {
     if !wakeup.is_done() {
         suspend(Awaited::Future(AnyFuture(Rc::clone(wakeup) as Rc<dyn Waitable>)))?;

@@ -178,6 +178,7 @@ where
 {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(mut self) -> Result<T> {
         match self.body.take() {
             Some(body) => body(),

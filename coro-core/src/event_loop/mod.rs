@@ -441,7 +441,7 @@ impl StopLoop {
     /// Stops the loop in the round after the one in which `future` is done.
     pub(crate) fn with(core: &Rc<LoopCore>, future: &Rc<dyn Waitable>) -> Rc<Self> {
         let stop = Self::new(core);
-        Rc::clone(future).add_waiter(Rc::clone(&stop) as Rc<dyn Runnable>);
+        future.add_waiter(Rc::clone(&stop) as Rc<dyn Runnable>);
         stop
     }
 
@@ -459,7 +459,7 @@ impl StopLoop {
 }
 
 impl Runnable for StopLoop {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if !self.disarmed.get() {
             self.core.stopping.set(true);
         }

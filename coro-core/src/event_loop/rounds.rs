@@ -14,6 +14,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use std::vec::Drain;
 
 use super::Deadlock;
 use crate::error::{Error, Panicked, Result};
@@ -96,7 +97,7 @@ struct Mail {
 }
 
 impl Runnable for Mail {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let Some(job) = self.job.take() else { return };
         if let (Err(payload), Some(core)) = (catch_unwind(AssertUnwindSafe(job)), self.core.upgrade()) {
             report_panic(&core, "Exception in a callback from another thread", payload);
@@ -199,34 +200,63 @@ fn ready_timers(core: &LoopCore) {
             drop(timers);
             drop(item);
         } else {
-            core.ready.borrow_mut().push_back(item);
+            core.ready.borrow_mut().push(item);
         }
     }
 }
 
 /// Runs exactly the entries that are ready now; what they add comes in the next round.
 fn run_ready(core: &Rc<LoopCore>) {
-    let count = core.ready.borrow().len();
-    if let Some(seed) = core.seed.get() {
-        core.seed.set(Some(shuffle(core.ready.borrow_mut().make_contiguous(), seed)));
-    }
-    for _ in 0..count {
-        let Some(item) = core.ready.borrow_mut().pop_front() else { return };
-        if item.is_cancelled() {
-            continue;
+    let mut ready = core.ready.borrow_mut();
+    match ready.len() {
+        0 => {}
+        1 => {
+            let item = ready.pop();
+            drop(ready);
+            item.into_iter().for_each(|item| run_one(core, item));
         }
-        match core.debug.get() {
-            true => run_timed(core, item),
-            false => item.run(),
-        }
-        if core.broken.get() {
-            return;
+        _ => {
+            let items = std::mem::replace(&mut *ready, core.spare.take());
+            drop(ready);
+            run_all(core, items);
         }
     }
 }
 
+fn run_all(core: &Rc<LoopCore>, mut items: Vec<Rc<dyn Runnable>>) {
+    /// Those that were not run, since one of them broke out of the loop or panicked, are the first of the next round.
+    struct Left<'a>(Drain<'a, Rc<dyn Runnable>>, &'a LoopCore);
+    impl Drop for Left<'_> {
+        fn drop(&mut self) {
+            if !self.0.as_slice().is_empty() {
+                drop(self.1.ready.borrow_mut().splice(0..0, self.0.by_ref()));
+            }
+        }
+    }
+    if let Some(seed) = core.seed.get() {
+        core.seed.set(Some(shuffle(&mut items, seed)));
+    }
+    let mut left = Left(items.drain(..), core);
+    for item in left.0.by_ref() {
+        run_one(core, item);
+        if core.broken.get() {
+            break;
+        }
+    }
+    drop(left);
+    core.spare.set(items);
+}
+
+#[inline(always)]
+fn run_one(core: &Rc<LoopCore>, item: Rc<dyn Runnable>) {
+    match core.debug.get() {
+        true => run_timed(core, item),
+        false => item.run(core),
+    }
+}
+
 /// Runs one entry, and reports it if it held the loop up.
-fn run_timed(core: &LoopCore, item: Rc<dyn Runnable>) {
+fn run_timed(core: &Rc<LoopCore>, item: Rc<dyn Runnable>) {
     struct Text<'a>(&'a dyn Runnable);
     impl std::fmt::Display for Text<'_> {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -234,7 +264,7 @@ fn run_timed(core: &LoopCore, item: Rc<dyn Runnable>) {
         }
     }
     let started = core.clock.now();
-    Rc::clone(&item).run();
+    Rc::clone(&item).run(core);
     let took = core.clock.now().saturating_sub(started);
     if took >= core.slow_callback_duration.get() {
         report::warning(format_args!("Executing {} took {:.3} seconds", Text(&*item), took.as_secs_f64()));

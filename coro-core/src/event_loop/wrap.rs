@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::ThreadsafeFuture;
 use crate::error::Cancelled;
-use crate::events::{Runnable, running_core};
+use crate::events::{LoopCore, Runnable, running_core};
 use crate::future::{Future, OnceFuture};
 use crate::waker::{WakeSlot, Woken};
 
@@ -78,7 +78,7 @@ impl<T: Send + 'static> Woken for Chain<T> {
 struct Settled<T>(Rc<Chain<T>>);
 
 impl<T: Send + 'static> Runnable for Settled<T> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let slot = self.0.slot.take();
         drop(slot);
         if self.0.wrapped.cancelled() {

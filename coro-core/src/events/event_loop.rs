@@ -53,7 +53,7 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// Whether it is running now.
+    /// Whether it is running now; `loop.is_running()`.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -81,7 +81,7 @@ impl EventLoop {
         self.core.closed.get()
     }
 
-    /// The time by the loop's clock, from an origin of the loop's own.
+    /// The time by the loop's clock, from an origin of the loop's own; `loop.time()`.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -97,7 +97,7 @@ impl EventLoop {
         self.core.clock.now()
     }
 
-    /// Whether debug mode is on.
+    /// Whether debug mode is on; `loop.get_debug()`.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -328,8 +328,8 @@ impl EventLoop {
         Rc::ptr_eq(&self.core, &other.core)
     }
 
-    /// Runs `callback` in the next round, in a copy of the present context. It cannot await. On a closed loop
-    /// it never runs: its handle is a cancelled one.
+    /// Runs `callback` in the next round, in a copy of the present context; `loop.call_soon()`. It cannot await. On a
+    /// closed loop it never runs: its handle is a cancelled one.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -375,7 +375,7 @@ impl EventLoop {
         self.schedule(Handle::with_context(&self.core, context.clone(), callback))
     }
 
-    /// Runs `callback` when `delay` has passed.
+    /// Runs `callback` when `delay` has passed; `loop.call_later()`.
     ///
     /// ```
     /// # use coro_core::prelude::*;

@@ -25,7 +25,7 @@ pub(super) struct HandleInner {
 }
 
 impl Runnable for HandleInner {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let Some(callback) = self.callback.take() else { return };
         let entered = self.context.enter();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
@@ -110,7 +110,7 @@ pub struct Handle {
 impl Handle {
     #[track_caller]
     pub(super) fn new(core: &Rc<LoopCore>, callback: impl FnOnce() + 'static) -> Self {
-        Self::with_context(core, Context::current().copy(), callback)
+        Self::with_context(core, Context::copied(), callback)
     }
 
     #[track_caller]

@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -26,7 +25,10 @@ use crate::unwind;
 
 /// Everything that belongs to one loop. `event_loop/` runs it; futures and tasks hold it.
 pub(crate) struct LoopCore {
-    pub(crate) ready: RefCell<VecDeque<Rc<dyn Runnable>>>,
+    /// What runs in the next round.
+    pub(crate) ready: RefCell<Vec<Rc<dyn Runnable>>>,
+    /// Empty: what is ready in the next round but one goes into its memory.
+    pub(crate) spare: Cell<Vec<Rc<dyn Runnable>>>,
     pub(crate) timers: RefCell<TimerQueue<Rc<dyn Runnable>>>,
     pub(crate) clock: Clock,
     pub(crate) reactor: Reactor,
@@ -89,6 +91,7 @@ impl LoopCore {
         let doors = Doors::new(reactor.notifier());
         Ok(Rc::new(Self {
             ready: RefCell::default(),
+            spare: Cell::default(),
             timers: RefCell::new(TimerQueue::new()),
             clock,
             reactor,
@@ -125,10 +128,10 @@ impl LoopCore {
     }
 
     /// Puts `item` at the end of the ready queue. On a closed loop nothing happens.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, item: Rc<dyn Runnable>) {
         if !self.closed.get() {
-            self.ready.borrow_mut().push_back(item);
+            self.ready.borrow_mut().push(item);
         }
     }
 

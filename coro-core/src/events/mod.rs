@@ -34,14 +34,15 @@ use crate::error::{Error, Result, RuntimeError};
 
 /// Something the loop runs once per entry in its ready queue: a callback, or the next step of a task.
 pub(crate) trait Runnable {
-    fn run(self: Rc<Self>);
+    /// Does what it is there for. `core` is the loop that runs it. Nothing happens if it was cancelled.
+    fn run(self: Rc<Self>, core: &Rc<LoopCore>);
 
     /// Whether it is the step of a task.
     fn is_task(&self) -> bool {
         false
     }
 
-    /// A cancelled entry is skipped.
+    /// Whether it has become useless, so that a loop need not wait for its time.
     fn is_cancelled(&self) -> bool {
         false
     }
@@ -74,7 +75,7 @@ pub(crate) trait Waitable {
     /// seen by somebody.
     fn retrieve(&self) -> Option<Error>;
     /// Schedules `waiter` once it is done; a done one is scheduled at once.
-    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>);
+    fn add_waiter(&self, waiter: Rc<dyn Runnable>);
     /// Takes a waiter back that has not been scheduled yet.
     fn remove_waiter(&self, waiter: &Rc<dyn Runnable>);
     fn event_loop(&self) -> Option<Rc<LoopCore>>;
@@ -135,10 +136,21 @@ pub fn get_running_loop() -> Result<EventLoop> {
 }
 
 pub(crate) fn running_core() -> Result<Rc<LoopCore>> {
-    match RUNNING.try_with(|running| running.borrow().clone()) {
-        Ok(Some(core)) => Ok(core),
-        _ => Err(RuntimeError::new("no running event loop").into()),
+    with_running(Rc::clone)
+}
+
+/// Calls `f` with the loop that runs on this thread; `f` neither runs a loop nor calls the user's code.
+#[inline]
+pub(crate) fn with_running<T>(f: impl FnOnce(&Rc<LoopCore>) -> T) -> Result<T> {
+    match RUNNING.try_with(|running| running.borrow().as_ref().map(f)) {
+        Ok(Some(result)) => Ok(result),
+        _ => Err(no_running_loop()),
     }
+}
+
+#[cold]
+fn no_running_loop() -> Error {
+    RuntimeError::new("no running event loop").into()
 }
 
 /// Marks `core` as this thread's running loop until the guard is dropped.

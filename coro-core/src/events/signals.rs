@@ -50,7 +50,7 @@ pub(crate) struct SignalHandler {
 
 impl SignalHandler {
     pub(crate) fn new(location: &'static Location<'static>, callback: Box<dyn FnMut()>) -> Self {
-        Self { callback: Cell::new(Some(callback)), context: Context::current().copy(), location }
+        Self { callback: Cell::new(Some(callback)), context: Context::copied(), location }
     }
 
     fn call(&self) {
@@ -75,7 +75,7 @@ struct Deliver {
 }
 
 impl Runnable for Deliver {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let Some(core) = self.core.upgrade() else { return };
         for signal in &self.signals {
             // None: it came just before it was given back.

@@ -52,11 +52,11 @@ pub(crate) struct Wakeup {
 impl Wakeup {
     /// A wait that has not ended.
     #[inline]
-    pub(crate) fn new(core: Rc<LoopCore>) -> Rc<Self> {
+    pub(crate) fn new(core: &Rc<LoopCore>) -> Rc<Self> {
         let spare = core.spare_wakeups.borrow_mut().pop();
         spare.unwrap_or_else(|| {
             Rc::new(Self {
-                core,
+                core: Rc::clone(core),
                 status: Cell::new(Status::Pending),
                 waiter: Cell::default(),
                 rare: Cell::default(),
@@ -72,9 +72,14 @@ impl Wakeup {
             return;
         }
         if self.status.replace(Status::Pending) != Status::Woken {
-            drop((self.waiter.take(), self.rare.take()));
+            self.forget();
         }
         self.core.spare_wakeups.borrow_mut().push(Rc::clone(self));
+    }
+
+    #[cold]
+    fn forget(&self) {
+        drop((self.waiter.take(), self.rare.take()));
     }
 
     /// Ends the wait. False if it had ended.
@@ -92,6 +97,7 @@ impl Wakeup {
         self.settle(Status::Failed)
     }
 
+    #[inline]
     fn settle(&self, status: Status) -> bool {
         if self.is_done() {
             return false;
@@ -100,12 +106,17 @@ impl Wakeup {
         if let Some(waiter) = self.waiter.take() {
             self.core.push(waiter);
         }
-        if let Some(mut rare) = self.rare.take() {
-            let others = std::mem::take(&mut rare.others);
-            self.rare.set(Some(rare));
-            others.into_iter().for_each(|waiter| self.core.push(waiter));
+        if let Some(rare) = self.rare.take() {
+            self.wake_others(rare);
         }
         true
+    }
+
+    #[cold]
+    fn wake_others(&self, mut rare: Box<Rare>) {
+        let others = std::mem::take(&mut rare.others);
+        self.rare.set(Some(rare));
+        others.into_iter().for_each(|waiter| self.core.push(waiter));
     }
 
     /// For what is rare: it is made if it is not there.
@@ -114,6 +125,24 @@ impl Wakeup {
         let result = f(&mut rare);
         self.rare.set(Some(rare));
         result
+    }
+
+    /// What the wait ended with.
+    #[cold]
+    fn error(&self) -> Option<Error> {
+        let rare = self.rare.take();
+        let error = match rare.as_ref().and_then(|rare| rare.ending.as_ref()) {
+            Some(Ending::Failed(error)) => error.clone(),
+            Some(Ending::Message(message)) => Cancelled::with_message(message.clone()).into(),
+            None => Cancelled::new().into(),
+        };
+        self.rare.set(rare);
+        Some(error)
+    }
+
+    #[cold]
+    fn add_other(&self, waiter: Rc<dyn Runnable>) {
+        self.with_rare(|rare| rare.others.push(waiter));
     }
 
     /// Takes all who wait out, in their order.
@@ -143,7 +172,7 @@ impl Wakeup {
 
 /// The timer of a sleep: ends the wait, unless it has ended.
 impl Runnable for Wakeup {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.wake();
     }
 
@@ -182,20 +211,13 @@ impl Waitable for Wakeup {
     }
 
     fn retrieve(&self) -> Option<Error> {
-        if matches!(self.status.get(), Status::Pending | Status::Woken) {
-            return None;
+        match self.status.get() {
+            Status::Pending | Status::Woken => None,
+            Status::Failed | Status::Cancelled => self.error(),
         }
-        let rare = self.rare.take();
-        let error = match rare.as_ref().and_then(|rare| rare.ending.as_ref()) {
-            Some(Ending::Failed(error)) => error.clone(),
-            Some(Ending::Message(message)) => Cancelled::with_message(message.clone()).into(),
-            None => Cancelled::new().into(),
-        };
-        self.rare.set(rare);
-        Some(error)
     }
 
-    fn add_waiter(self: Rc<Self>, waiter: Rc<dyn Runnable>) {
+    fn add_waiter(&self, waiter: Rc<dyn Runnable>) {
         if self.is_done() {
             return self.core.push(waiter);
         }
@@ -203,7 +225,7 @@ impl Waitable for Wakeup {
             None => self.waiter.set(Some(waiter)),
             first => {
                 self.waiter.set(first);
-                self.with_rare(|rare| rare.others.push(waiter));
+                self.add_other(waiter);
             }
         }
     }

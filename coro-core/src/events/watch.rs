@@ -51,7 +51,7 @@ impl Source for Watch {
 }
 
 impl Runnable for Watch {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let Some(mut callback) = self.callback.take() else { return };
         let entered = self.context.enter();
         let result = catch_unwind(AssertUnwindSafe(&mut callback));
@@ -207,7 +207,7 @@ impl EventLoop {
             callback: Cell::new(Some(callback)),
             ended: Cell::new(false),
             registration: RefCell::default(),
-            context: Context::current().copy(),
+            context: Context::copied(),
             core: Rc::downgrade(&self.core),
             location,
         });

@@ -37,11 +37,11 @@ impl<T> Callback<T> {
 /// All that a future tells of its end, in the order in which they were added.
 pub(super) struct Callbacks<T> {
     /// The first, if it is a waiter: a future with one takes no more memory.
-    first: Option<Rc<dyn Runnable>>,
-    others: Option<Box<Others<T>>>,
+    pub(super) first: Option<Rc<dyn Runnable>>,
+    pub(super) others: Option<Box<Others<T>>>,
 }
 
-type Others<T> = Vec<Callback<T>>;
+pub(super) type Others<T> = Vec<Callback<T>>;
 
 impl<T> Default for Callbacks<T> {
     fn default() -> Self {
@@ -83,18 +83,6 @@ impl<T> Callbacks<T> {
     }
 }
 
-impl<T> IntoIterator for Callbacks<T> {
-    type Item = Callback<T>;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<Callback<T>>, std::vec::IntoIter<Callback<T>>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.first
-            .map(Callback::Waiter)
-            .into_iter()
-            .chain(self.others.map_or_else(Vec::new, |others| *others))
-    }
-}
-
 /// What takes a done callback back: [`Future::remove_done_callback`].
 ///
 /// ```
@@ -132,7 +120,7 @@ impl<T: 'static> Future<T> {
     where
         F: FnOnce(Future<T>) + 'static,
     {
-        self.add_done_callback_in(&Context::current().copy(), callback)
+        self.add_done_callback_in(&Context::copied(), callback)
     }
 
     /// As [`add_done_callback`](Self::add_done_callback), with `context` in force during the call;
@@ -198,6 +186,11 @@ impl<T: 'static> Future<T> {
         let is_it = |callback: &Callback<T>| matches!(callback, Callback::Call(call) if call.id == id.0);
         let removed = self.state().callbacks.borrow_mut().remove(is_it);
         usize::from(removed.is_some())
+    }
+
+    #[cold]
+    pub(super) fn schedule_all(&self, callbacks: Others<T>) {
+        callbacks.into_iter().for_each(|callback| self.schedule(callback));
     }
 
     pub(super) fn schedule(&self, callback: Callback<T>) {

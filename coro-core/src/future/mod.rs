@@ -314,6 +314,7 @@ impl<T: 'static> Future<T> {
     ///
     /// # Errors
     /// What is raised at this await: the exception of the future, or the cancellation of the one who waits.
+    #[inline(always)] // see `suspend`
     pub(crate) fn wait_done(&self) -> Result<()> {
         if self.done() {
             return Ok(());
@@ -395,6 +396,7 @@ impl<T: Debug + 'static> Debug for Future<T> {
 impl<T: Clone + 'static> Awaitable for Future<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         (&self).co_await()
     }
@@ -408,6 +410,7 @@ impl<T: Clone + 'static> Awaitable for Future<T> {
 impl<T: Clone + 'static> Awaitable for &Future<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         self.wait_done()?;
         self.result()

@@ -47,6 +47,7 @@ impl<T: Debug + 'static> Debug for OnceFuture<T> {
 impl<T: 'static> Awaitable for OnceFuture<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         self.0.wait_done()?;
         self.0.take_result()
@@ -61,6 +62,7 @@ impl<T: 'static> Awaitable for OnceFuture<T> {
 impl<T: Clone + 'static> Awaitable for &OnceFuture<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         (&self.0).co_await()
     }

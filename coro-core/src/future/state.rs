@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::Future;
-use super::callback::{Callback, Callbacks};
+use super::callback::{Callback, Callbacks, Others};
 use crate::error::{Cancelled, Error, InvalidState, Result};
 use crate::events::{ExceptionContext, LoopCore, Runnable, default_exception_handler};
 
@@ -69,6 +69,7 @@ impl<T> FutureState<T> {
         self.status.get() == Status::Cancelled
     }
 
+    #[inline]
     pub(crate) fn failure(&self) -> Option<Error> {
         match self.status.get() {
             Status::Pending | Status::Finished => None,
@@ -80,6 +81,7 @@ impl<T> FutureState<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn retrieve(&self) -> Option<Error> {
         self.unseen.set(false);
         self.failure()
@@ -173,17 +175,40 @@ impl<T: 'static> Future<T> {
     }
 
     fn settle(&self, status: Status, slot: Slot<T>) -> Result<()> {
-        let state = self.state();
-        if state.is_done() {
-            return Err(InvalidState::new("invalid state").into());
+        match self.state().fill(status, slot) {
+            Ok(others) => {
+                others.into_iter().for_each(|others| self.schedule_all(*others));
+                Ok(())
+            }
+            Err(_) => Err(InvalidState::new("invalid state").into()),
         }
-        let _ = state.slot.replace(slot);
-        state.status.set(status);
-        let callbacks = state.callbacks.take();
-        for callback in callbacks {
-            self.schedule(callback);
+    }
+}
+
+impl<T: 'static> FutureState<T> {
+    /// Settles it, which is pending; `future` is for those who are told of more than its end.
+    #[inline]
+    pub(crate) fn finish(&self, value: T, future: impl FnOnce() -> Future<T>) {
+        match self.fill(Status::Finished, Slot::Value(value)) {
+            Ok(None) => {}
+            Ok(Some(others)) => future().schedule_all(*others),
+            Err(_) => debug_assert!(false, "it is pending"),
         }
-        Ok(())
+    }
+
+    /// Puts the result in, and schedules the first who waits. Gives who else is to be told, or `slot` if it was done.
+    #[inline]
+    fn fill(&self, status: Status, slot: Slot<T>) -> std::result::Result<Option<Box<Others<T>>>, Slot<T>> {
+        if self.is_done() {
+            return Err(slot);
+        }
+        let _ = self.slot.replace(slot);
+        self.status.set(status);
+        let Callbacks { first, others } = self.callbacks.take();
+        if let (Some(first), Some(core)) = (first, &self.core) {
+            core.push(first);
+        }
+        Ok(others)
     }
 }
 
@@ -206,7 +231,7 @@ macro_rules! by_state {
             self.state.retrieve()
         }
 
-        fn add_waiter(self: std::rc::Rc<Self>, waiter: std::rc::Rc<dyn $crate::events::Runnable>) {
+        fn add_waiter(&self, waiter: std::rc::Rc<dyn $crate::events::Runnable>) {
             self.state.add_waiter(waiter);
         }
 

@@ -483,7 +483,7 @@ impl Inner {
 struct Ended(Rc<Inner>);
 
 impl Runnable for Ended {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.0.look();
     }
 

@@ -133,6 +133,7 @@ pub struct EventWait<'a> {
 impl Awaitable for EventWait<'_> {
     type Output = ();
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<()> {
         match self.event.is_set() {
             true => Ok(()),

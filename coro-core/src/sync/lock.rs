@@ -172,6 +172,7 @@ pub struct Locking<'a, T: ?Sized> {
 impl<'a, T: ?Sized> Awaitable for Locking<'a, T> {
     type Output = LockGuard<'a, T>;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<LockGuard<'a, T>> {
         let lock = self.lock;
         if let Some(guard) = lock.try_lock() {

@@ -33,7 +33,7 @@ pub use semaphore::{Acquire, BoundedSemaphore, Permit, Semaphore};
 
 use crate::coroutine::park;
 use crate::error::Result;
-use crate::events::{Waitable, Wakeup, running_core};
+use crate::events::{Waitable, Wakeup, with_running};
 
 /// The tasks that wait for a primitive, the first to come first, each with what the primitive must know of it.
 struct Waiters<K = ()> {
@@ -48,6 +48,7 @@ impl<K> Default for Waiters<K> {
 
 impl Waiters {
     /// Waits to be woken; a wake-up that comes while the wait fails is for nobody else.
+    #[inline(always)] // see `suspend`
     fn wait(&self) -> Result<()> {
         self.wait_as((), drop)
     }
@@ -56,37 +57,50 @@ impl Waiters {
 impl<K> Waiters<K> {
     /// Waits to be woken, and has `key` in the queue meanwhile. `lost` gets it back if the wake-up came and the wait
     /// fails all the same, also when a panic passes: the wake-up is for the next then.
+    #[inline(always)] // see `suspend`
     fn wait_as(&self, key: K, lost: impl FnOnce(K)) -> Result<()> {
         /// Takes the entry out, also when a panic passes.
         struct Leave<'a, K, L: FnOnce(K)> {
             waiters: &'a Waiters<K>,
-            wakeup: Option<Rc<Wakeup>>,
+            wakeup: Rc<Wakeup>,
             lost: Option<L>,
         }
         impl<K, L: FnOnce(K)> Drop for Leave<'_, K, L> {
             fn drop(&mut self) {
-                let Some(wakeup) = self.wakeup.take() else { return };
-                let mut queue = self.waiters.queue.borrow_mut();
-                let index = queue.iter().position(|(other, _)| Rc::ptr_eq(other, &wakeup));
-                let entry = index.and_then(|index| queue.remove(index));
-                drop(queue);
-                let woken = wakeup.is_done() && !wakeup.is_cancelled();
+                let entry = self.waiters.take_out(&self.wakeup);
+                let woken = self.wakeup.is_done() && !self.wakeup.is_cancelled();
                 let key = entry.map(|(_, key)| key);
                 if let (Some(key), Some(lost), true) = (key, self.lost.take(), woken) {
                     lost(key);
                 }
-                wakeup.give_back();
+                self.wakeup.give_back();
             }
         }
-        let wakeup = Wakeup::new(running_core()?);
+        let wakeup = with_running(Wakeup::new)?;
         self.queue.borrow_mut().push_back((Rc::clone(&wakeup), key));
-        let mut leave = Leave { waiters: self, wakeup: Some(Rc::clone(&wakeup)), lost: Some(lost) };
+        let mut leave = Leave { waiters: self, wakeup, lost: Some(lost) };
         // A driver by hand may go on after it has cancelled what was waited for: that is an error too.
-        let result = park(&wakeup);
-        drop(wakeup);
-        result?;
+        park(&leave.wakeup)?;
         leave.lost = None;
         Ok(())
+    }
+
+    /// Takes the entry of this wait out: nearly always it is the first.
+    #[inline]
+    fn take_out(&self, wakeup: &Rc<Wakeup>) -> Option<(Rc<Wakeup>, K)> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.front().is_some_and(|(first, _)| Rc::ptr_eq(first, wakeup)) {
+            return queue.pop_front();
+        }
+        drop(queue);
+        self.take_from_the_middle(wakeup)
+    }
+
+    #[cold]
+    fn take_from_the_middle(&self, wakeup: &Rc<Wakeup>) -> Option<(Rc<Wakeup>, K)> {
+        let mut queue = self.queue.borrow_mut();
+        let index = queue.iter().position(|(other, _)| Rc::ptr_eq(other, wakeup))?;
+        queue.remove(index)
     }
 
     /// The first that was not woken yet. A cancelled one counts as woken.

@@ -146,6 +146,7 @@ pub struct Notified<'a> {
 impl Awaitable for Notified<'_> {
     type Output = ();
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<()> {
         let notify = self.notify;
         if notify.all.get() != self.all || notify.kept.take() {

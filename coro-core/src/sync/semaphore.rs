@@ -150,6 +150,7 @@ pub struct Acquire<'a> {
 impl<'a> Awaitable for Acquire<'a> {
     type Output = Permit<'a>;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<Permit<'a>> {
         let semaphore = self.semaphore;
         if !semaphore.locked() {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use slab::Slab;
 
 use super::levels::Levels;
-use crate::context::{Context, Entered};
+use crate::context::{Context, Slot};
 use crate::definition::Origin;
 use crate::error::{Error, Result, RuntimeError};
 use crate::events::{AnyFuture, EventLoop, LoopCore, Runnable, Waitable, running_core};
@@ -17,52 +17,61 @@ use crate::report;
 
 /// The untyped part of a task.
 pub(crate) struct Control {
-    name: RefCell<Option<String>>,
     pub(super) number: u64,
     pub(super) origin: Origin,
-    pub(super) context: Context,
-    /// What was in force when the task was suspended, to be put in force again at its next step.
-    in_force: Cell<Option<Context>>,
+    pub(super) context: Slot,
     pub(super) stack_size: usize,
     /// A cancellation that the next step delivers.
     pub(super) must_cancel: Cell<bool>,
-    pub(super) cancel_message: RefCell<Option<String>>,
     /// `cancel()` calls less `uncancel()` calls.
-    pub(super) cancel_requests: Cell<usize>,
+    pub(super) cancel_requests: Cell<u32>,
     /// While it is above zero, cancellations are held back; see [`cleanup`](super::cleanup).
-    pub(super) shields: Cell<usize>,
+    pub(super) shields: Cell<u32>,
     pub(super) levels: Levels,
     pub(super) waiting_for: Cell<Option<Rc<dyn Waitable>>>,
     /// What the next step raises, for mistakes in what was awaited.
     pub(super) to_raise: Cell<Option<Error>>,
-    pub(super) key: Cell<Option<usize>>,
+    /// Where it stands among the tasks of the thread; [`UNREGISTERED`] if it does not.
+    key: Cell<usize>,
+    texts: RefCell<Option<Box<Texts>>>,
+}
+
+/// No slab has so many entries.
+const UNREGISTERED: usize = usize::MAX;
+
+/// What few tasks have.
+#[derive(Default)]
+struct Texts {
+    name: Option<String>,
+    cancel_message: Option<String>,
+}
+
+/// What is known of a task before it is made.
+pub(super) struct Head {
+    pub(super) name: Option<String>,
+    pub(super) origin: Origin,
+    pub(super) context: Slot,
+    pub(super) stack_size: usize,
 }
 
 impl Control {
-    pub(super) fn new(name: Option<String>, origin: Origin, context: Context, stack_size: usize) -> Self {
+    #[inline]
+    pub(super) fn new(Head { name, origin, context, stack_size }: Head) -> Self {
         thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
         Self {
-            name: RefCell::new(name),
             number: MADE.replace(MADE.get() + 1) + 1,
             origin,
             context,
-            in_force: Cell::new(None),
             stack_size,
             must_cancel: Cell::new(false),
-            cancel_message: RefCell::default(),
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
             levels: Levels::default(),
             waiting_for: Cell::default(),
             to_raise: Cell::new(None),
-            key: Cell::new(None),
+            key: Cell::new(UNREGISTERED),
+            texts: RefCell::new(name.map(|name| Box::new(Texts { name: Some(name), cancel_message: None }))),
         }
-    }
-
-    /// Puts the task's context in force, or the one of the [`Context::run`] that it was suspended in.
-    #[inline(always)]
-    pub(super) fn enter_context(&self) -> Entered {
-        self.in_force.take().unwrap_or_else(|| self.context.clone()).into_force()
     }
 
     /// What the task waits for, since it was parked.
@@ -72,31 +81,41 @@ impl Control {
         waiting_for
     }
 
-    /// The end of a step.
-    #[inline(always)]
-    pub(super) fn leave_context(&self, entered: Entered) {
-        self.in_force.set(entered.leave());
-    }
-
     pub(super) fn name(&self) -> String {
-        self.name.borrow().clone().unwrap_or_else(|| format!("Task-{}", self.number))
+        let texts = self.texts.borrow();
+        let name = texts.as_ref().and_then(|texts| texts.name.clone());
+        name.unwrap_or_else(|| format!("Task-{}", self.number))
     }
 
     /// Who it is, without allocating: the task may just have overflowed its stack.
     pub(super) fn describe_running(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let (file, line) = self.origin.place();
-        match self.name.try_borrow().as_deref() {
-            Ok(Some(name)) => write!(out, "task '{name}'")?,
+        match self.texts.try_borrow().as_deref() {
+            Ok(Some(texts)) if texts.name.is_some() => {
+                write!(out, "task '{}'", texts.name.as_deref().unwrap_or_default())?;
+            }
             _ => write!(out, "task 'Task-{}'", self.number)?,
         }
         write!(out, " (coroutine '{}' defined at {file}:{line})", self.origin.name())
     }
 
     pub(super) fn set_name(&self, name: String) {
-        *self.name.borrow_mut() = Some(name);
+        self.texts.borrow_mut().get_or_insert_default().name = Some(name);
     }
 
-    pub(super) fn uncancel(&self) -> usize {
+    /// The message of the last cancellation that was to be raised in it.
+    pub(super) fn cancel_message(&self) -> Option<String> {
+        self.texts.borrow().as_ref()?.cancel_message.clone()
+    }
+
+    pub(super) fn set_cancel_message(&self, message: Option<String>) {
+        let mut texts = self.texts.borrow_mut();
+        if texts.is_some() || message.is_some() {
+            texts.get_or_insert_default().cancel_message = message;
+        }
+    }
+
+    pub(super) fn uncancel(&self) -> u32 {
         let left = self.cancel_requests.get().saturating_sub(1);
         self.cancel_requests.set(left);
         if left == 0 {
@@ -110,7 +129,7 @@ impl Control {
         if self.shields.get() > 0 || !self.must_cancel.replace(false) {
             return None;
         }
-        Some(crate::future::cancelled_error(self.cancel_message.borrow().clone()))
+        Some(crate::future::cancelled_error(self.cancel_message()))
     }
 
     /// From the name on: ` name='Task-1' coro=<…> wait_for=<…>`.
@@ -224,7 +243,7 @@ impl AnyTask {
     /// # })).unwrap();
     /// ```
     pub fn get_context(&self) -> Context {
-        self.object.control().context.clone()
+        self.object.control().context.own().clone()
     }
 
     /// The loop it runs on; `None` if it was made without one.
@@ -322,7 +341,7 @@ impl AnyTask {
     /// # })).unwrap();
     /// ```
     pub fn cancelling(&self) -> usize {
-        self.object.control().cancel_requests.get()
+        self.object.control().cancel_requests.get() as usize
     }
 
     /// Takes one request to cancel it back; gives how many are left. With none left, a cancellation that was
@@ -344,7 +363,7 @@ impl AnyTask {
     /// # })).unwrap();
     /// ```
     pub fn uncancel(&self) -> usize {
-        self.object.control().uncancel()
+        self.object.control().uncancel() as usize
     }
 
     /// Whether both are the same task; Python's `is`.
@@ -458,13 +477,14 @@ impl Drop for Tasks {
 pub(super) fn register(task: AnyTask) {
     TASKS.with_borrow_mut(|Tasks(tasks)| {
         let entry = tasks.vacant_entry();
-        task.object.control().key.set(Some(entry.key()));
+        task.object.control().key.set(entry.key());
         entry.insert(task);
     });
 }
 
 pub(super) fn unregister(control: &Control) {
-    if let Some(key) = control.key.take() {
+    let key = control.key.replace(UNREGISTERED);
+    if key != UNREGISTERED {
         let task = TASKS.try_with(|tasks| tasks.borrow_mut().0.try_remove(key));
         drop(task);
     }

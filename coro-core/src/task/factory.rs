@@ -79,10 +79,6 @@ type Wrapper = Box<dyn FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<()>>;
 pub(super) struct Around(Vec<Wrapper>);
 
 impl Around {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// `awaitable` with all of that around it.
     pub(super) fn wrap<A>(self, origin: Origin, awaitable: A) -> BoxCoroutine<A::Output>
     where
@@ -171,7 +167,7 @@ impl TaskBuilder {
         mut self,
         wrapper: impl FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<()> + 'static,
     ) -> Self {
-        self.around.0.push(Box::new(wrapper));
+        self.around.get_or_insert_default().0.push(Box::new(wrapper));
         self
     }
 
@@ -202,7 +198,7 @@ impl TaskBuilder {
 
 impl EventLoop {
     /// Lets `factory` decide how the tasks of this loop are made from now on, those of groups, of
-    /// [`gather`](crate::gather) and the main task included.
+    /// [`gather`](crate::gather) and the main task included; `loop.set_task_factory()`.
     ///
     /// It gets the loop, what is known of the coroutine, and the builder with what the caller said: it gives it back
     /// with a name, a context, an eager start, or with code [around](TaskBuilder::around) the body. It cannot await. A

@@ -78,7 +78,7 @@ impl Control {
     #[cold]
     pub(super) fn raise_levels(&self) {
         if self.count_levels() && !self.must_cancel.replace(true) {
-            drop(self.cancel_message.take()); // is that of an earlier one
+            self.set_cancel_message(None); // is that of an earlier one
         }
     }
 
@@ -132,7 +132,7 @@ impl AnyTask {
             true => control.uncancel(),
             false => return false,
         };
-        !outer_is_up && left <= entered_with
+        !outer_is_up && left as usize <= entered_with
     }
 
     /// Puts `level` up: every await from now on raises it.

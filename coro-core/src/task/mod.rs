@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 pub(crate) use borrowed::{Borrowers, spawn_borrowed};
-use control::Control;
+use control::Head;
 pub use control::{AnyTask, CoroInfo, all_tasks};
 pub(crate) use control::{check_thread, tasks_of};
 pub use current::current_task;
@@ -23,7 +23,7 @@ pub use factory::{TaskFactory, eager_task_factory};
 pub(crate) use levels::{Level, past_levels};
 use step::{TaskInner, Views};
 
-use crate::context::Context;
+use crate::context::{Context, Slot};
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
 use crate::definition::Origin;
 use crate::error::Result;
@@ -231,7 +231,7 @@ impl<T: 'static> Task<T> {
     {
         let task = self.task.clone();
         let call = move |future| callback(Task { future, task });
-        self.future.add_named_callback(&Context::current().copy(), crate::future::callback_name::<F>(), call)
+        self.future.add_named_callback(&Context::copied(), crate::future::callback_name::<F>(), call)
     }
 }
 
@@ -244,6 +244,7 @@ impl<T: Debug + 'static> Debug for Task<T> {
 impl<T: 'static> Awaitable for Task<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         self.future.wait_done()?;
         self.future.take_result()
@@ -258,6 +259,7 @@ impl<T: 'static> Awaitable for Task<T> {
 impl<T: Clone + 'static> Awaitable for &Task<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         (&self.future).co_await()
     }
@@ -342,6 +344,7 @@ impl<T> Debug for EnsuredFuture<T> {
 impl<T> Awaitable for EnsuredFuture<T> {
     type Output = T;
 
+    #[inline(always)] // see `suspend`
     fn co_await(self) -> Result<T> {
         wait_until_done(&self.any)?;
         self.into_result()
@@ -406,7 +409,7 @@ pub struct TaskBuilder {
     context: Option<Context>,
     stack_size: Option<usize>,
     eager: Option<bool>,
-    around: Around,
+    around: Option<Box<Around>>,
 }
 
 impl TaskBuilder {
@@ -519,20 +522,17 @@ impl TaskBuilder {
         A::Output: 'static,
     {
         let origin = awaitable.__origin().0.or_here();
-        let builder = match &core {
+        let mut builder = match &core {
             Ok(core) => factory::ask(core, origin, self),
             Err(_) => self,
         };
-        match builder.around.is_empty() {
-            true => builder.spawn(core, origin, awaitable),
-            false => {
-                let mut builder = builder;
-                let wrapped = std::mem::take(&mut builder.around).wrap(origin, awaitable);
-                builder.spawn(core, origin, wrapped)
-            }
+        match builder.around.take() {
+            None => builder.spawn(core, origin, awaitable),
+            Some(around) => builder.spawn(core, origin, around.wrap(origin, awaitable)),
         }
     }
 
+    #[inline]
     fn spawn<A>(self, core: Result<Rc<LoopCore>>, origin: Origin, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
@@ -540,19 +540,31 @@ impl TaskBuilder {
     {
         let default_size = core.as_ref().map_or(DEFAULT_STACK_SIZE, |core| core.stack_size.get());
         let stack_size = self.stack_size.unwrap_or(default_size);
-        let context = self.context.unwrap_or_else(|| Context::current().copy());
-        let control = Control::new(self.name, origin, context, stack_size);
-        let core = core.and_then(|core| core.check_open().map(|()| core));
-        let core = core.and_then(|core| control::check_thread().map(|()| core));
-        let core = core.and_then(|core| Ok(crate::stack::check_size(stack_size).map(|()| core)?));
-        Task::from_views(match core {
-            Ok(core) => {
+        let context = self.context.map_or_else(Slot::inheriting, Slot::of);
+        let head = Head { name: self.name, origin, context, stack_size };
+        let error = match &core {
+            Ok(core) => may_have_tasks(core, stack_size).err(),
+            Err(error) => Some(error.clone()),
+        };
+        Task::from_views(match (core, error) {
+            (Ok(core), None) => {
                 let eager = self.eager.unwrap_or(core.eager_tasks.get());
-                TaskInner::spawn(&core, control, awaitable, eager)
+                TaskInner::spawn(core, head, awaitable, eager)
             }
-            Err(error) => TaskInner::failed(control, awaitable, error),
+            (_, Some(error)) | (Err(error), None) => TaskInner::failed(head, awaitable, error),
         })
     }
+}
+
+/// Whether a task with such a stack can be made on the loop.
+///
+/// # Errors
+/// The loop is closed, the thread ends, or no stack can have that size.
+#[inline]
+fn may_have_tasks(core: &LoopCore, stack_size: usize) -> Result<()> {
+    core.check_open()?;
+    control::check_thread()?;
+    Ok(crate::stack::check_size(stack_size)?)
 }
 
 impl EventLoop {
@@ -629,7 +641,7 @@ impl EventLoop {
 pub fn cleanup<T>(f: impl FnOnce() -> T) -> T {
     struct Shield(Option<AnyTask>);
     impl Shield {
-        fn add(&self, change: isize) {
+        fn add(&self, change: i32) {
             if let Some(task) = &self.0 {
                 let shields = &task.object.control().shields;
                 shields.set(shields.get().saturating_add_signed(change));

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll};
 
-use super::control::{self, AnyTask, Control, TaskObject};
+use super::control::{self, AnyTask, Control, Head, TaskObject};
 use super::current::enter_current;
 use crate::coroutine::{Awaitable, StdFuture};
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
@@ -47,14 +47,12 @@ enum Outcome<T> {
     Ended(Result<T>),
 }
 
-impl<T> Outcome<T> {
-    /// How a fiber has ended.
-    fn ended(resumed: Resumed<Awaited, Result<T>>) -> Self {
-        match resumed {
-            Resumed::Suspended(awaited) => Self::Parked(awaited),
-            Resumed::Returned(result) => Self::Ended(result),
-            Resumed::Panicked(payload) => Self::Ended(Err(Error::new(Panicked::new(payload)))),
-        }
+/// How a fiber has ended that did not suspend.
+fn result_of<T>(ended: Resumed<Awaited, Result<T>>) -> Result<T> {
+    match ended {
+        Resumed::Returned(result) => result,
+        Resumed::Panicked(payload) => Err(Error::new(Panicked::new(payload))),
+        Resumed::Suspended(_) => unreachable!("it has ended"),
     }
 }
 
@@ -83,27 +81,35 @@ where
     T: 'static,
 {
     /// A task that is registered with its loop. Its first step comes in the next round, or now if it is `eager`.
-    pub(super) fn spawn(core: &Rc<LoopCore>, control: Control, awaitable: A, eager: bool) -> Views<T> {
+    #[inline]
+    pub(super) fn spawn(core: Rc<LoopCore>, head: Head, awaitable: A, eager: bool) -> Views<T> {
         let progress = match awaitable.__stackless() {
             crate::coroutine::Stackless::Yes(future) => Progress::NewStackless(future),
             crate::coroutine::Stackless::No(awaitable) => Progress::New(awaitable),
         };
-        let state = FutureState::pending(Rc::clone(core));
-        let inner = Rc::new(Self { state, control, progress: RefCell::new(progress) });
+        // Memory first, so that all of it is written in its place: `Rc::new` would copy some 300 bytes.
+        let mut inner = Rc::<Self>::new_uninit();
+        if let Some(place) = Rc::get_mut(&mut inner) {
+            let state = FutureState::pending(Rc::clone(&core));
+            place.write(Self { state, control: Control::new(head), progress: RefCell::new(progress) });
+        }
+        // SAFETY: it was written just now, since nobody else has a handle on a new `Rc`.
+        let inner = unsafe { inner.assume_init() };
         let views = Self::views(&inner);
         control::register(views.task.clone());
         // Nothing may suspend while a panic passes, so an eager task waits for its turn then.
         match eager && core.running.get() && !std::thread::panicking() {
-            true => inner.step(),
+            true => inner.step(&core),
             false => core.push(inner),
         }
         views
     }
 
     /// A task that has failed before it could begin.
-    pub(super) fn failed(control: Control, awaitable: A, error: Error) -> Views<T> {
+    pub(super) fn failed(head: Head, awaitable: A, error: Error) -> Views<T> {
         awaitable.__discard();
         let state = FutureState::failed(error, None);
+        let control = Control::new(head);
         Self::views(&Rc::new(Self { state, control, progress: RefCell::new(Progress::Ended) }))
     }
 
@@ -120,20 +126,19 @@ where
     #[inline(always)]
     fn take_input(&self) -> Result<()> {
         let control = &self.control;
-        let (to_raise, waited_for) = (control.to_raise.take(), control.waiting_for.take());
-        if to_raise.is_none() && waited_for.is_none() && !control.must_cancel.get() {
+        let raised = match (control.to_raise.take(), control.waiting_for.take()) {
+            (None, None) => None,
+            (Some(error), _) => Some(error),
+            (None, Some(future)) => future.retrieve(),
+        };
+        if raised.is_none() && !control.must_cancel.get() {
             return Ok(());
         }
-        self.look_at_input(to_raise, waited_for)
+        self.look_at_input(raised.map_or(Ok(()), Err))
     }
 
-    fn look_at_input(&self, to_raise: Option<Error>, waited_for: Option<Rc<dyn Waitable>>) -> Result<()> {
+    fn look_at_input(&self, mut input: Result<()>) -> Result<()> {
         let control = &self.control;
-        let mut input = match (to_raise, waited_for) {
-            (Some(error), _) => Err(error),
-            (None, Some(future)) => future.retrieve().map_or(Ok(()), Err),
-            (None, None) => Ok(()),
-        };
         if input.as_ref().err().is_some_and(|error| error.is::<Cancelled>()) && control.shields.get() == 0 {
             control.must_cancel.set(false);
         } else if let Some(cancellation) = control.take_cancellation() {
@@ -157,45 +162,40 @@ where
     }
 
     #[inline(always)] // its only hot caller is `run`: one return less that is mispredicted after a switch
-    fn step(self: Rc<Self>) {
+    fn step(self: Rc<Self>, core: &Rc<LoopCore>) {
         if self.state.is_done() {
             return;
         }
-        // It is borrowed while the task runs: a step within the step does nothing.
-        let Ok(mut progress) = self.progress.try_borrow_mut() else { return };
-        let input = self.take_input();
-        let current = enter_current(&self);
-        let entered = self.control.enter_context();
-        let outcome = match &mut *progress {
-            Progress::Parked(fiber) => match fiber.resume(input.map(|()| None)) {
-                Resumed::Suspended(awaited) => Outcome::Parked(awaited),
-                ended => {
-                    // The stack is back in the pool before anybody hears of the end.
-                    let fiber = std::mem::replace(&mut *progress, Progress::Ended);
-                    drop(fiber);
-                    Outcome::ended(ended)
-                }
-            },
-            _ => self.step_otherwise(&mut progress, input),
+        let ended = 'stepped: {
+            // It is borrowed while the task runs: a step within the step does nothing.
+            let Ok(mut progress) = self.progress.try_borrow_mut() else { return };
+            let input = self.take_input();
+            let _current = enter_current(&self);
+            let _context = self.control.context.enter();
+            let awaited = match &mut *progress {
+                Progress::Parked(fiber) => match fiber.resume(input.map(|()| None)) {
+                    Resumed::Suspended(awaited) => awaited,
+                    ended => {
+                        // The stack is back in the pool before anybody hears of the end.
+                        *progress = Progress::Ended;
+                        break 'stepped Some(result_of(ended));
+                    }
+                },
+                _ => match self.step_otherwise(&mut progress, input) {
+                    Outcome::Parked(awaited) => awaited,
+                    Outcome::Ended(result) => break 'stepped Some(result),
+                    Outcome::Polled => return,
+                },
+            };
+            drop(progress);
+            match self.park(awaited, core) {
+                Parked::Ready => None,
+                Parked::Waits => return,
+            }
         };
-        drop(progress);
-        let end = match outcome {
-            Outcome::Parked(awaited) => match self.park(awaited) {
-                Parked::Ready => {
-                    self.control.leave_context(entered);
-                    drop(current);
-                    let Some(core) = self.state.core().cloned() else { return };
-                    return core.push(self);
-                }
-                Parked::Waits => None,
-            },
-            Outcome::Polled => None,
-            Outcome::Ended(result) => Some(result),
-        };
-        self.control.leave_context(entered);
-        drop(current);
-        if let Some(result) = end {
-            self.end(result);
+        match ended {
+            Some(result) => self.end(result),
+            None => core.push(self),
         }
     }
 
@@ -209,8 +209,8 @@ where
                         Outcome::Parked(awaited)
                     }
                     Ok((fiber, ended)) => {
-                        drop(fiber);
-                        Outcome::ended(ended)
+                        drop(fiber); // its stack is back in the pool first
+                        Outcome::Ended(result_of(ended))
                     }
                     Err(error) => Outcome::Ended(Err(error)),
                 },
@@ -234,16 +234,15 @@ where
 
     /// Parks the task for what it asked for. If it waits for nothing, it is for the caller to make it ready.
     #[inline(always)]
-    fn park(self: &Rc<Self>, awaited: Awaited) -> Parked {
+    fn park(self: &Rc<Self>, awaited: Awaited, core: &Rc<LoopCore>) -> Parked {
         if self.control.levels_are_up() {
             self.control.raise_levels();
         }
         match awaited {
             Awaited::Yield => Parked::Ready,
-            Awaited::Future(future) => self.park_for(future),
+            Awaited::Future(future) => self.park_for(future, core),
             Awaited::Command(command) => {
-                let text = self.text();
-                self.mistake(format!("Task got bad yield: a command that no loop knows, in {text}"));
+                self.mistake(format!("Task got bad yield: a command that no loop knows, in {}", self.text()));
                 self.push();
                 drop(command); // last: its destructor is the user's
                 Parked::Waits
@@ -251,19 +250,30 @@ where
         }
     }
 
-    fn park_for(self: &Rc<Self>, future: AnyFuture) -> Parked {
-        let Some(core) = self.state.core() else { return Parked::Waits };
-        if std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self)) {
-            self.mistake(format!("Task cannot await on itself: {}", self.text()));
-        } else if future.0.is_of(core) {
-            self.control.waiting_for.set(Some(Rc::clone(&future.0)));
-            Rc::clone(&future.0).add_waiter(Rc::clone(self) as Rc<dyn Runnable>);
-            self.deliver_cancellation(&future.0);
-            return Parked::Waits;
-        } else {
-            self.mistake(format!("Task {} got Future {future:?} attached to a different loop", self.text()));
+    #[inline(always)]
+    fn park_for(self: &Rc<Self>, future: AnyFuture, core: &Rc<LoopCore>) -> Parked {
+        let itself = std::ptr::addr_eq(Rc::as_ptr(&future.0), Rc::as_ptr(self));
+        if itself || !future.0.is_of(core) {
+            self.refuse(itself, &future);
+            return Parked::Ready;
         }
-        Parked::Ready
+        future.0.add_waiter(Rc::clone(self) as Rc<dyn Runnable>);
+        if self.control.must_cancel.get() {
+            self.control.waiting_for.set(Some(Rc::clone(&future.0)));
+            self.deliver_cancellation(&future.0);
+        } else {
+            self.control.waiting_for.set(Some(future.0));
+        }
+        Parked::Waits
+    }
+
+    /// The task cannot wait for `future`.
+    #[cold]
+    fn refuse(&self, itself: bool, future: &AnyFuture) {
+        self.mistake(match itself {
+            true => format!("Task cannot await on itself: {}", self.text()),
+            false => format!("Task {} got Future {future:?} attached to a different loop", self.text()),
+        });
     }
 
     /// What the task asked for is a mistake, which its next step raises.
@@ -279,10 +289,11 @@ where
     }
 
     /// Cancels what was just parked for, if a cancellation came while the task ran.
+    #[cold]
     fn deliver_cancellation(&self, future: &Rc<dyn Waitable>) {
         let control = &self.control;
-        if control.must_cancel.get() && control.shields.get() == 0 {
-            let message = control.cancel_message.borrow().clone();
+        if control.shields.get() == 0 {
+            let message = control.cancel_message();
             if Rc::clone(future).cancel(message) {
                 control.must_cancel.set(false);
             }
@@ -319,17 +330,26 @@ where
         }
     }
 
+    #[inline]
     fn end(self: &Rc<Self>, result: Result<T>) {
         control::unregister(&self.control);
+        match result {
+            Ok(value) if !self.control.must_cancel.get() => self.state.finish(value, || self.future()),
+            result => self.end_otherwise(result),
+        }
+    }
+
+    /// Cancelled, or by an error.
+    #[cold]
+    fn end_otherwise(self: &Rc<Self>, result: Result<T>) {
         let future = self.future();
         let settled = match result {
-            Ok(value) if self.control.must_cancel.get() => {
+            Ok(value) => {
                 self.control.must_cancel.set(false);
-                future.settle_cancelled(self.control.cancel_message.borrow().clone());
+                future.settle_cancelled(self.control.cancel_message());
                 drop(value);
                 Ok(())
             }
-            Ok(value) => future.settle_value(value),
             Err(error) if error.is_cancelled() => {
                 let message = error.downcast_ref::<Cancelled>().and_then(Cancelled::message);
                 future.settle_cancelled(message.map(str::to_owned));
@@ -381,8 +401,8 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Runnable for TaskInner<T, A
         true
     }
 
-    fn run(self: Rc<Self>) {
-        self.step();
+    fn run(self: Rc<Self>, core: &Rc<LoopCore>) {
+        self.step(core);
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -415,7 +435,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
             return true;
         }
         control.must_cancel.set(true);
-        *control.cancel_message.borrow_mut() = message;
+        control.set_cancel_message(message);
         // A polled future has nothing that would be cancelled in its place: its next step comes now.
         if self.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Polled(..))) {
             Woken::wake(self);
@@ -424,7 +444,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
     }
 
     fn cancel_message(&self) -> Option<String> {
-        self.control.cancel_message.borrow().clone()
+        self.control.cancel_message()
     }
 
     by_state!();
@@ -463,7 +483,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
             report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
         }
         let _current = enter_current(&self);
-        let _entered = self.control.enter_context();
+        let _context = self.control.context.enter();
         // What would have been told of its end never will be, and hears of that by being dropped.
         let callbacks = self.state.forget_callbacks();
         let waiting_for = self.control.waiting_for.take();

@@ -80,7 +80,7 @@ struct ChildDone {
 }
 
 impl Runnable for ChildDone {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.group.child_done(&self.task);
     }
 

@@ -135,7 +135,7 @@ fn is_under_way(error: &io::Error) -> bool {
 struct Settle(Future<()>);
 
 impl Runnable for Settle {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         let _ = self.0.settle_value(()); // who waited may have been cancelled
     }
 
@@ -519,7 +519,8 @@ impl EventLoop {
         CreateConnection { core: Rc::clone(&self.core), factory, target, options: ConnectOptions::default() }
     }
 
-    /// Connects to a Unix socket; otherwise as [`create_connection`](Self::create_connection).
+    /// Connects to a Unix socket; `loop.create_unix_connection()`. Otherwise it is as
+    /// [`create_connection`](Self::create_connection).
     ///
     /// # Errors
     /// When awaited: the system's, with the path in front.
@@ -590,7 +591,7 @@ impl EventLoop {
         CreateServer { core: Rc::clone(&self.core), factory, target, options: ServeOptions::default() }
     }
 
-    /// Listens at a Unix socket; otherwise as [`create_server`](Self::create_server).
+    /// Listens at a Unix socket; `loop.create_unix_server()`. Otherwise it is as [`create_server`](Self::create_server).
     ///
     /// A socket that is there already is replaced. Closing the server removes it, unless somebody else has replaced it.
     ///

@@ -45,7 +45,7 @@ impl<P: ?Sized> Link<P> {
         protocol: Rc<P>,
         owner: Weak<dyn Resource>,
     ) -> Self {
-        let context = Context::current().copy();
+        let context = Context::copied();
         let channel = io.get();
         Self {
             core: Rc::clone(core),

@@ -127,7 +127,7 @@ pub(super) struct Bound {
 
 impl Server {
     pub(super) fn new(core: &Rc<LoopCore>, sockets: Vec<Bound>, factory: Factory, backlog: i32) -> Self {
-        let context = Context::current().copy();
+        let context = Context::copied();
         let inner = Rc::new_cyclic(|server: &Weak<Listening>| {
             let listener = |bound: Bound| {
                 Rc::new(Listener {
@@ -287,6 +287,9 @@ impl Server {
     }
 
     /// Waits until the server is closed and all its clients have gone.
+    ///
+    /// # Errors
+    /// When awaited: [`RuntimeError`](crate::RuntimeError) if it must wait where nothing can suspend.
     ///
     /// # Cancellation
     /// Nothing is lost: it can be awaited again.

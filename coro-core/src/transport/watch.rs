@@ -71,7 +71,7 @@ impl Watch {
 }
 
 impl Runnable for Waiting {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if self.stale.get() > 0 {
             return self.stale.set(self.stale.get() - 1);
         }
@@ -100,11 +100,11 @@ pub(super) struct Soon<F> {
 
 /// Runs `step` in the next round; `loop.call_soon`.
 pub(crate) fn soon<F: FnOnce() + 'static>(core: &LoopCore, name: &'static str, step: F) {
-    core.push(Rc::new(Soon { step: Cell::new(Some(step)), context: Context::current().copy(), name }));
+    core.push(Rc::new(Soon { step: Cell::new(Some(step)), context: Context::copied(), name }));
 }
 
 impl<F: FnOnce()> Runnable for Soon<F> {
-    fn run(self: Rc<Self>) {
+    fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         if let Some(step) = self.step.take() {
             let _entered = self.context.enter();
             step();
