@@ -143,6 +143,41 @@ fn run_inside_a_running_loop_is_refused_and_its_main_is_not_reported() {
 }
 
 #[test]
+fn what_runs_nested_waits_in_the_task_and_is_refused_in_a_callback() {
+    fn nap() -> Result<Duration> {
+        coro_core::run_nested(coroutine(|| {
+            sleep(secs(1)).co_await()?;
+            Ok(get_running_loop()?.time())
+        }))
+    }
+    let (result, reports) = reported(|| {
+        run(|| {
+            // The others go on meanwhile.
+            let other = create_task(coroutine(nap));
+            assert_eq!((nap()?, other.done()), (secs(1), false));
+            assert_eq!(other.co_await()?, secs(1));
+            // It may borrow, and a cancellation is raised in it.
+            let cancelled = std::cell::Cell::new(false);
+            let borrowing = || {
+                coro_core::run_nested(coroutine(|| {
+                    sleep(secs(60)).co_await().inspect_err(|error| cancelled.set(error.is_cancelled()))
+                }))
+            };
+            assert!(wait_for(coroutine(borrowing), secs(1)).co_await().unwrap_err().is_timeout());
+            assert!(cancelled.get());
+            // One in the other.
+            assert_eq!(coro_core::run_nested(coroutine(nap))?, secs(3));
+            refused(in_callback(nap)?, "run_nested() waits, and a callback cannot: only tasks can");
+            Ok(())
+        })
+    });
+    result.unwrap();
+    assert!(reports.is_empty(), "{reports:?}");
+    // Where no loop runs it is `run`.
+    assert_eq!(coro_core::run_nested(coroutine(|| Ok(6))).unwrap(), 6);
+}
+
+#[test]
 fn a_task_on_a_closed_loop_or_without_one_has_failed_already() {
     let (orphan, reports) = reported(|| create_task(coroutine(|| Ok(1))));
     refused(orphan.co_await(), "no running event loop");

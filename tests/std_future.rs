@@ -271,3 +271,13 @@ fn a_future_of_another_loop_is_refused() -> Result<()> {
     assert_eq!(error.to_string(), "got Future <Future pending> attached to a different loop");
     other.close()
 }
+
+#[coro_core::test]
+async fn a_task_that_cancels_itself_in_its_own_poll_ends_though_nothing_would_wake_it() -> Result<()> {
+    let task = create_task(async {
+        coro_core::current_task().unwrap().cancel_with("by itself");
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(task.co_await().unwrap_err().to_string(), "by itself");
+    Ok(())
+}

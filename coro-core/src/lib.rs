@@ -217,7 +217,7 @@ pub use generator::{
 pub use process::{create_subprocess_exec, create_subprocess_shell};
 pub use queue::{BaseQueue, Fifo, Get, Lifo, LifoQueue, Priority, PriorityQueue, Put, Queue, Storage};
 pub use report::TARGET as REPORT_TARGET;
-pub use runner::{RunBuilder, Runner, run};
+pub use runner::{RunBuilder, Runner, run, run_nested};
 pub use stream::{
     OpenConnection, StartServer, StdReader, StreamReader, StreamReaderProtocol, StreamWriter,
     open_connection, start_server,

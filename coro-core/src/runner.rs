@@ -17,7 +17,7 @@ use crate::events::{EventLoop, ExceptionContext, LoopCore, Runnable, running_cor
 use crate::fiber::Open;
 use crate::report;
 use crate::signal;
-use crate::task::{AnyTask, Borrowers, Task, TaskBuilder, spawn_borrowed, tasks_of};
+use crate::task::{AnyTask, Borrowers, Task, TaskBuilder, current_task, spawn_borrowed, tasks_of};
 use crate::thread::warn_of_jobs;
 
 /// How long `run` waits for jobs in threads at its end, as CPython does.
@@ -57,6 +57,43 @@ const DEADLOCK_ATTEMPTS: usize = 64;
 /// ```
 pub fn run<A: Awaitable>(main: A) -> Result<A::Output> {
     RunBuilder::new().run(main)
+}
+
+/// As [`run`], also within a loop: there the present task awaits `main`, and the other tasks go on meanwhile. For
+/// functions that wait and may be called from both; what `nest_asyncio` does in Python.
+///
+/// Within a loop, the variables that `main` sets stay in a context of its own, as with `run`; tasks that it leaves behind
+/// go on.
+///
+/// # Errors
+/// What `main` raises. Outside of a loop as [`run`]; in a callback of a loop [`RuntimeError`], since a callback cannot
+/// wait.
+///
+/// # Cancellation
+/// Within a loop `main` is a part of the task: a cancellation is raised at the await that it stands at.
+///
+/// # Panics
+/// With the panic of `main`.
+///
+/// ```
+/// use coro_core::prelude::*;
+/// /// Knows nothing of who calls it.
+/// fn boil() -> Result<&'static str> {
+///     coro_core::run_nested(coroutine(|| { sleep(millis(1)).co_await()?; Ok("egg") }))
+/// }
+/// assert_eq!(boil()?, "egg");
+/// assert_eq!(coro_core::run(coroutine(boil))?, "egg");
+/// # Ok::<(), Error>(())
+/// ```
+pub fn run_nested<A: Awaitable>(main: A) -> Result<A::Output> {
+    if running_core().is_err() {
+        return run(main);
+    }
+    if current_task().is_none() {
+        main.__discard();
+        return Err(RuntimeError::new("run_nested() waits, and a callback cannot: only tasks can").into());
+    }
+    Context::copied().run(|| main.co_await())
 }
 
 /// Says how a program is to be run.

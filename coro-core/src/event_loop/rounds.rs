@@ -153,6 +153,7 @@ fn wait(core: &Rc<LoopCore>) -> Result<()> {
     };
     if timeout.is_none_or(|timeout| timeout >= LONG_WAIT) {
         stack::idle();
+        core.trim();
     }
     Ok(core.reactor.wait(timeout)?)
 }

@@ -84,6 +84,9 @@ pub(crate) struct LoopCore {
 /// How many operations on sockets may follow each other without a wait.
 pub(crate) const OPERATIONS: u32 = 128;
 
+/// For so many ready entries an idle loop keeps the memory.
+const KEPT_READY: usize = 4096;
+
 impl LoopCore {
     pub(crate) fn new(clock: Clock, stack_size: usize, sample_every: u32) -> io::Result<Rc<Self>> {
         let reactor = Reactor::new()?;
@@ -133,6 +136,14 @@ impl LoopCore {
         if !self.closed.get() {
             self.ready.borrow_mut().push(item);
         }
+    }
+
+    /// Gives back what only a burst of ready entries needed.
+    pub(crate) fn trim(&self) {
+        self.ready.borrow_mut().shrink_to(KEPT_READY);
+        let mut spare = self.spare.take();
+        spare.shrink_to(KEPT_READY);
+        self.spare.set(spare);
     }
 
     /// Runs `item` at `when` by this loop's clock. On a closed loop nothing happens.
@@ -290,6 +301,15 @@ impl Drop for CloseGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_idle_loop_gives_the_memory_of_a_burst_back() {
+        let core = LoopCore::new(Clock::virtual_from(Duration::ZERO), 1 << 16, 1).unwrap();
+        core.ready.borrow_mut().reserve(100_000);
+        core.spare.set(Vec::with_capacity(100_000));
+        core.trim();
+        assert!(core.ready.borrow().capacity() <= KEPT_READY && core.spare.take().capacity() <= KEPT_READY);
+    }
 
     #[test]
     fn moments_are_rounded_up_to_a_multiple_of_the_slack() {

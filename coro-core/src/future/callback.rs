@@ -166,7 +166,7 @@ impl<T: 'static> Future<T> {
         });
         match state.is_done() {
             true => self.schedule(call),
-            false => state.callbacks.borrow_mut().push(call),
+            false => state.with_callbacks(|callbacks| callbacks.push(call)),
         }
         CallbackId(id)
     }
@@ -184,7 +184,7 @@ impl<T: 'static> Future<T> {
     /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         let is_it = |callback: &Callback<T>| matches!(callback, Callback::Call(call) if call.id == id.0);
-        let removed = self.state().callbacks.borrow_mut().remove(is_it);
+        let removed = self.state().with_callbacks(|callbacks| callbacks.remove(is_it));
         usize::from(removed.is_some())
     }
 

@@ -16,8 +16,11 @@ pub(super) enum Slot<T> {
     Value(T),
     Taken,
     Failed(Error),
-    Cancelled(Option<String>),
+    Cancelled(Option<Box<Message>>),
 }
+
+/// Of a cancellation. Boxed, since few have one, and every future has room for it.
+pub(super) struct Message(pub(super) String);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -31,7 +34,7 @@ enum Status {
 pub(crate) struct FutureState<T> {
     status: Cell<Status>,
     pub(super) slot: RefCell<Slot<T>>,
-    pub(super) callbacks: RefCell<Callbacks<T>>,
+    callbacks: Cell<Callbacks<T>>,
     core: Option<Rc<LoopCore>>,
     /// Set while there is an exception that nobody has looked at.
     unseen: Cell<bool>,
@@ -51,7 +54,7 @@ impl<T> FutureState<T> {
         Self {
             status: Cell::new(status),
             slot: RefCell::new(slot),
-            callbacks: RefCell::default(),
+            callbacks: Cell::default(),
             core,
             unseen: Cell::new(false),
         }
@@ -75,7 +78,9 @@ impl<T> FutureState<T> {
             Status::Pending | Status::Finished => None,
             Status::Failed | Status::Cancelled => match &*self.slot.borrow() {
                 Slot::Failed(error) => Some(error.clone()),
-                Slot::Cancelled(message) => Some(cancelled_error(message.clone())),
+                Slot::Cancelled(message) => {
+                    Some(cancelled_error(message.as_ref().map(|message| message.0.clone())))
+                }
                 _ => None,
             },
         }
@@ -87,6 +92,15 @@ impl<T> FutureState<T> {
         self.failure()
     }
 
+    /// Calls `f` with those who are to be told; `f` does not call the user's code.
+    #[inline]
+    pub(super) fn with_callbacks<R>(&self, f: impl FnOnce(&mut Callbacks<T>) -> R) -> R {
+        let mut callbacks = self.callbacks.take();
+        let result = f(&mut callbacks);
+        self.callbacks.set(callbacks);
+        result
+    }
+
     /// Takes out everything that was to be told when it is done, to be dropped.
     pub(crate) fn forget_callbacks(&self) -> impl Sized + use<T> {
         self.callbacks.take()
@@ -94,14 +108,14 @@ impl<T> FutureState<T> {
 
     pub(crate) fn add_waiter(&self, waiter: Rc<dyn Runnable>) {
         match &self.core {
-            _ if !self.is_done() => self.callbacks.borrow_mut().push(Callback::Waiter(waiter)),
+            _ if !self.is_done() => self.with_callbacks(|callbacks| callbacks.push(Callback::Waiter(waiter))),
             Some(core) => core.push(waiter),
             None => {}
         }
     }
 
     pub(crate) fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        let removed = self.callbacks.borrow_mut().remove_waiter(waiter);
+        let removed = self.with_callbacks(|callbacks| callbacks.remove_waiter(waiter));
         drop(removed);
     }
 
@@ -119,7 +133,7 @@ impl<T> FutureState<T> {
             f.write_str(" exception=")?;
             error.fmt_repr(f)?;
         }
-        let names = self.callbacks.borrow().names();
+        let names = self.with_callbacks(|callbacks| callbacks.names());
         match &*names {
             [] => Ok(()),
             [first, more @ .., last] if !more.is_empty() => {
@@ -171,6 +185,7 @@ impl<T: 'static> Future<T> {
 
     /// Cancels it as a future is cancelled: at once. False if it was done.
     pub(crate) fn settle_cancelled(&self, message: Option<String>) -> bool {
+        let message = message.map(|message| Box::new(Message(message)));
         self.settle(Status::Cancelled, Slot::Cancelled(message)).is_ok()
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Control {
     pub(super) number: u64,
     pub(super) origin: Origin,
     pub(super) context: Slot,
-    pub(super) stack_size: usize,
+    pub(super) stack_size: u32,
     /// A cancellation that the next step delivers.
     pub(super) must_cancel: Cell<bool>,
     /// `cancel()` calls less `uncancel()` calls.
@@ -32,12 +32,12 @@ pub(crate) struct Control {
     /// What the next step raises, for mistakes in what was awaited.
     pub(super) to_raise: Cell<Option<Error>>,
     /// Where it stands among the tasks of the thread; [`UNREGISTERED`] if it does not.
-    key: Cell<usize>,
+    key: Cell<u32>,
     texts: RefCell<Option<Box<Texts>>>,
 }
 
 /// No slab has so many entries.
-const UNREGISTERED: usize = usize::MAX;
+const UNREGISTERED: u32 = u32::MAX;
 
 /// What few tasks have.
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl Control {
             number: MADE.replace(MADE.get() + 1) + 1,
             origin,
             context,
-            stack_size,
+            stack_size: u32::try_from(stack_size).unwrap_or(u32::MAX), // none is so large
             must_cancel: Cell::new(false),
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
@@ -477,7 +477,7 @@ impl Drop for Tasks {
 pub(super) fn register(task: AnyTask) {
     TASKS.with_borrow_mut(|Tasks(tasks)| {
         let entry = tasks.vacant_entry();
-        task.object.control().key.set(entry.key());
+        task.object.control().key.set(u32::try_from(entry.key()).unwrap_or(UNREGISTERED));
         entry.insert(task);
     });
 }
@@ -485,7 +485,7 @@ pub(super) fn register(task: AnyTask) {
 pub(super) fn unregister(control: &Control) {
     let key = control.key.replace(UNREGISTERED);
     if key != UNREGISTERED {
-        let task = TASKS.try_with(|tasks| tasks.borrow_mut().0.try_remove(key));
+        let task = TASKS.try_with(|tasks| tasks.borrow_mut().0.try_remove(key as usize));
         drop(task);
     }
 }

@@ -31,9 +31,17 @@ pub(crate) struct Level {
 pub(super) struct Levels {
     /// Whether there may be one that is up.
     any: Cell<bool>,
-    innermost: RefCell<Option<Rc<Level>>>,
+    innermost: Cell<Option<Rc<Level>>>,
     /// While it is above zero, levels are held back.
-    held: Cell<usize>,
+    held: Cell<u32>,
+}
+
+impl Levels {
+    fn innermost(&self) -> Option<Rc<Level>> {
+        let innermost = self.innermost.take();
+        self.innermost.set(innermost.clone());
+        innermost
+    }
 }
 
 impl Level {
@@ -88,7 +96,7 @@ impl Control {
         if levels.held.get() > 0 || self.shields.get() > 0 {
             return false;
         }
-        let innermost = levels.innermost.borrow().clone();
+        let innermost = levels.innermost();
         raise(self, innermost)
     }
 }
@@ -111,9 +119,9 @@ impl AnyTask {
         let control = self.object.control();
         let outer = level.outer.take();
         // Not always the innermost: a coroutine driven by hand is left in any order.
-        let mut inner = control.levels.innermost.borrow().clone();
+        let mut inner = control.levels.innermost();
         if inner.as_ref().is_some_and(|inner| Rc::ptr_eq(inner, level)) {
-            *control.levels.innermost.borrow_mut() = outer.clone();
+            control.levels.innermost.set(outer.clone());
         } else {
             while let Some(at) = inner.take() {
                 let next = at.outer();
@@ -123,7 +131,7 @@ impl AnyTask {
                 }
             }
         }
-        if control.levels.innermost.borrow().is_none() {
+        if control.levels.innermost().is_none() {
             control.levels.any.set(false);
         }
         // What the inner level lets pass is the outer one's to catch: it counts as raised.
@@ -181,7 +189,7 @@ pub(crate) fn past_levels<T>(f: impl FnOnce() -> T) -> T {
         }
     }
     // The list of a task without levels can stay empty only as long as nobody but the task itself enters one.
-    let task = current_task().filter(|task| task.object.control().levels.innermost.borrow().is_some());
+    let task = current_task().filter(|task| task.object.control().levels.innermost().is_some());
     if let Some(task) = &task {
         let levels = &task.object.control().levels;
         levels.held.set(levels.held.get() + 1);

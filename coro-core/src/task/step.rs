@@ -156,7 +156,7 @@ where
         };
         // SAFETY: the awaitable is 'static. (A scope's children and `run`'s main are made so by their owners, who
         // wait for the task to end and its stack to be gone.)
-        let mut fiber = unsafe { Fiber::new(Kind::Task, self.control.stack_size, run) }?;
+        let mut fiber = unsafe { Fiber::new(Kind::Task, self.control.stack_size as usize, run) }?;
         let resumed = fiber.start();
         Ok((fiber, resumed))
     }
@@ -323,6 +323,9 @@ where
             Ok((Poll::Ready(result), _)) => Outcome::Ended(result),
             Ok((Poll::Pending, Some(future))) => {
                 *progress = Progress::Polled(future, slot);
+                if self.control.must_cancel.get() {
+                    self.push(); // it was cancelled in its own poll: what it waits for may never come
+                }
                 Outcome::Polled
             }
             Ok((Poll::Pending, None)) => unreachable!("a pending future is given back"),
