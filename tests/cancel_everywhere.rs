@@ -401,6 +401,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("signal/stream.rs CtrlC", "tests/signals.rs"),
     ("stream/mod.rs OpenConnection", "tests/stream_connections.rs"),
     ("stream/mod.rs StartServer", "tests/stream_connections.rs"),
+    ("task/step.rs NoBody", "tests/std_future.rs"), // nobody can have one
     ("tls/connect.rs ConnectTls", "tests/tls.rs"),
     ("transport/connect.rs CreateConnection", "tests/transport_protocols.rs"),
     ("transport/connect.rs CreateServer", "tests/transport_protocols.rs"),

@@ -9,14 +9,16 @@
 #![allow(unsafe_code)] // starts the fiber; see `start`
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context as PollContext, Poll};
 
 use super::control::{self, AnyTask, Control, Head, TaskObject};
 use super::current::enter_current;
-use crate::coroutine::{Awaitable, StdFuture};
+use crate::coroutine::{Awaitable, Stackless, StdFuture};
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
 use crate::events::{AnyFuture, LoopCore, Runnable, Waitable};
 use crate::fiber::{Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent, barrier};
@@ -69,6 +71,17 @@ pub(super) struct TaskInner<T, A> {
     progress: RefCell<Progress<T, A>>,
 }
 
+/// What a task runs that is made from a std future.
+struct NoBody<T>(Infallible, PhantomData<T>);
+
+impl<T> Awaitable for NoBody<T> {
+    type Output = T;
+
+    fn co_await(self) -> Result<T> {
+        match self.0 {}
+    }
+}
+
 /// What `create_task` needs of a task's inside: both views of one allocation.
 pub(super) struct Views<T> {
     pub(super) future: Future<T>,
@@ -83,10 +96,18 @@ where
     /// A task that is registered with its loop. Its first step comes in the next round, or now if it is `eager`.
     #[inline]
     pub(super) fn spawn(core: Rc<LoopCore>, head: Head, awaitable: A, eager: bool) -> Views<T> {
-        let progress = match awaitable.__stackless() {
-            crate::coroutine::Stackless::Yes(future) => Progress::NewStackless(future),
-            crate::coroutine::Stackless::No(awaitable) => Progress::New(awaitable),
-        };
+        match awaitable.__stackless() {
+            Stackless::No(awaitable) => Self::begin(core, head, Progress::New(awaitable), eager),
+            // A future is in a box of its own: the task has no room for it.
+            Stackless::Yes(future) => {
+                let progress = Progress::NewStackless(future);
+                TaskInner::<T, NoBody<T>>::begin(core, head, progress, eager)
+            }
+        }
+    }
+
+    #[inline]
+    fn begin(core: Rc<LoopCore>, head: Head, progress: Progress<T, A>, eager: bool) -> Views<T> {
         // Memory first, so that all of it is written in its place: `Rc::new` would copy some 300 bytes.
         let mut inner = Rc::<Self>::new_uninit();
         if let Some(place) = Rc::get_mut(&mut inner) {
