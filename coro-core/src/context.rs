@@ -74,6 +74,7 @@ impl Slot {
     }
 
     /// The values in force.
+    #[inline]
     fn snapshot(&self) -> Values {
         match (self.entered(), self.own.get()) {
             (Some(context), _) => context.snapshot(),

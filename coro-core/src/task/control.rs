@@ -494,6 +494,7 @@ pub(super) fn unregister(control: &Control) {
 ///
 /// # Errors
 /// [`RuntimeError`] while the destructors of its thread-locals run.
+#[inline]
 pub(crate) fn check_thread() -> Result<()> {
     let ending = |_| RuntimeError::new("the thread is ending: it can have no tasks any more");
     Ok(TASKS.try_with(|_| ()).map_err(ending)?)

@@ -26,7 +26,7 @@ use step::{TaskInner, Views};
 use crate::context::{Context, Slot};
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
 use crate::definition::Origin;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{AnyFuture, EventLoop, LoopCore, running_core};
 use crate::fiber::{Awaited, Open};
 use crate::future::{CallbackId, Future};
@@ -522,10 +522,24 @@ impl TaskBuilder {
         A::Output: 'static,
     {
         let origin = awaitable.__origin().0.or_here();
-        let mut builder = match &core {
-            Ok(core) => factory::ask(core, origin, self),
-            Err(_) => self,
-        };
+        match core {
+            Ok(core) if self.around.is_none() && core.task_factory.borrow().is_none() => {
+                self.spawn(core, origin, awaitable)
+            }
+            Ok(core) => self.create_wrapped(core, origin, awaitable),
+            Err(error) => self.failed(origin, awaitable, error),
+        }
+    }
+
+    /// Where there is a task factory, or code around the body.
+    #[cold]
+    #[inline(never)] // the builder is taken apart in registers where there is none
+    fn create_wrapped<A>(self, core: Rc<LoopCore>, origin: Origin, awaitable: A) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        let mut builder = factory::ask(&core, origin, self);
         match builder.around.take() {
             None => builder.spawn(core, origin, awaitable),
             Some(around) => builder.spawn(core, origin, around.wrap(origin, awaitable)),
@@ -533,26 +547,31 @@ impl TaskBuilder {
     }
 
     #[inline]
-    fn spawn<A>(self, core: Result<Rc<LoopCore>>, origin: Origin, awaitable: A) -> Task<A::Output>
+    fn spawn<A>(self, core: Rc<LoopCore>, origin: Origin, awaitable: A) -> Task<A::Output>
     where
         A: Awaitable + 'static,
         A::Output: 'static,
     {
-        let default_size = core.as_ref().map_or(DEFAULT_STACK_SIZE, |core| core.stack_size.get());
-        let stack_size = self.stack_size.unwrap_or(default_size);
+        let stack_size = self.stack_size.unwrap_or(core.stack_size.get());
+        if let Err(error) = may_have_tasks(&core, stack_size) {
+            return self.failed(origin, awaitable, error);
+        }
+        let eager = self.eager.unwrap_or(core.eager_tasks.get());
         let context = self.context.map_or_else(Slot::inheriting, Slot::of);
         let head = Head { name: self.name, origin, context, stack_size };
-        let error = match &core {
-            Ok(core) => may_have_tasks(core, stack_size).err(),
-            Err(error) => Some(error.clone()),
-        };
-        Task::from_views(match (core, error) {
-            (Ok(core), None) => {
-                let eager = self.eager.unwrap_or(core.eager_tasks.get());
-                TaskInner::spawn(core, head, awaitable, eager)
-            }
-            (_, Some(error)) | (Err(error), None) => TaskInner::failed(head, awaitable, error),
-        })
+        Task::from_views(TaskInner::spawn(core, head, awaitable, eager))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn failed<A>(self, origin: Origin, awaitable: A, error: Error) -> Task<A::Output>
+    where
+        A: Awaitable + 'static,
+        A::Output: 'static,
+    {
+        let context = self.context.map_or_else(Slot::inheriting, Slot::of);
+        let head = Head { name: self.name, origin, context, stack_size: DEFAULT_STACK_SIZE };
+        Task::from_views(TaskInner::failed(head, awaitable, error))
     }
 }
 
