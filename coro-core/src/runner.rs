@@ -201,6 +201,22 @@ impl RunBuilder {
         self
     }
 
+    /// As [`LoopBuilder::timer_slack`].
+    ///
+    /// ```
+    /// # use coro_core::prelude::*;
+    /// coro_core::RunBuilder::new().timer_slack(millis(1)).run(coroutine(|| {
+    ///     assert_eq!(get_running_loop()?.timer_slack(), millis(1));
+    ///     gather((0..100).map(|n| sleep(Duration::from_micros(n)))).co_await().map(drop) // come up together
+    /// }))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn timer_slack(mut self, slack: Duration) -> Self {
+        self.builder = self.builder.timer_slack(slack);
+        self
+    }
+
     /// Whether Ctrl-C cancels `main`; only where the main thread of the program runs it.
     ///
     /// ```
