@@ -22,7 +22,8 @@ use crate::error::Error;
 use crate::events::{AnyFuture, LoopCore, OPERATIONS, Runnable, Waitable, Wakeup, running_core};
 use crate::fiber::{Awaited, has_driver};
 pub(crate) use crate::reactor::{Endpoint, Hold, Side};
-use crate::reactor::{Slot, Socket, Source, block_until_ready};
+use crate::reactor::{PolledSource, Slot, Socket, Source, block_until_ready};
+use crate::waker::KeptWaker;
 
 /// How many bytes one system call moves at most.
 const AT_ONCE: usize = 0x7fff_f000;
@@ -261,15 +262,18 @@ impl<T: Endpoint> Io<T> {
                 Ok(slot) => slot,
                 Err(error) => return Poll::Ready(Err(self.closed_or(error))),
             };
-            match operation(self.get()) {
+            let result = match slot.is_ready(side) {
+                true => operation(self.get()),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            };
+            match result {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Err(error) = self.check_open() {
                         return Poll::Ready(Err(error));
                     }
                     slot.set_blocked(side);
-                    let waker = Cell::new(Some(context.waker().clone()));
-                    slot.set_polled(side, Rc::new(Polled { waker, core: Rc::downgrade(&core) }));
+                    slot.set_polled(side, context.waker(), || Polled::source(&core));
                     return match self.socket.arm(&core.reactor, &slot) {
                         Ok(()) => Poll::Pending,
                         Err(error) => Poll::Ready(Err(error)),
@@ -455,16 +459,31 @@ impl Runnable for Expiry {
 
 /// Wakes the one who polled last.
 struct Polled {
-    waker: Cell<Option<Waker>>,
+    waker: Cell<Option<KeptWaker>>,
     core: std::rc::Weak<LoopCore>,
+}
+
+impl Polled {
+    fn source(core: &Rc<LoopCore>) -> Rc<dyn PolledSource> {
+        Rc::new(Self { waker: Cell::new(None), core: Rc::downgrade(core) })
+    }
 }
 
 impl Source for Polled {
     fn ready(self: Rc<Self>) {
-        // A waker is the user's: it runs from the ready queue.
+        let Some(Err(waker)) = self.waker.take().map(KeptWaker::wake_own) else { return };
+        // A waker of the user: it runs from the ready queue.
+        self.waker.set(Some(waker));
         if let Some(core) = self.core.upgrade() {
             core.push(self);
         }
+    }
+}
+
+impl PolledSource for Polled {
+    fn renew(&self, waker: &Waker) {
+        let old = self.waker.replace(Some(KeptWaker::new(waker)));
+        drop(old);
     }
 }
 

@@ -106,6 +106,20 @@ impl KeptWaker {
         ENTRIES.try_with(entries).ok()?
     }
 
+    /// Wakes if that runs no code of a user.
+    ///
+    /// # Errors
+    /// The waker, if it is somebody else's.
+    pub(crate) fn wake_own(self) -> Result<(), Self> {
+        match self {
+            Self::Slot { key, generation } => {
+                wake_slot(key, generation);
+                Ok(())
+            }
+            Self::Other(_) => Err(self),
+        }
+    }
+
     pub(crate) fn wake(self) {
         match self {
             Self::Slot { key, generation } => wake_slot(key, generation),

@@ -15,6 +15,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+use std::cell::Cell;
 use std::future::Future as StdFuture;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -33,6 +34,17 @@ use crate::task::create_task;
 
 /// How much is read at once.
 const CHUNK: usize = 8 * 1024;
+
+/// Calls `f` with memory that is initialised, which hyper's need not be. A buffer for each read would be zeroed each time.
+fn with_scratch<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
+    thread_local!(static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    // Taken out: a stream may read from another one. At the end of the thread there is none to keep.
+    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    scratch.resize(CHUNK, 0);
+    let result = f(&mut scratch);
+    let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+    result
+}
 
 /// A stream, for hyper: whatever is `futures_io::{AsyncRead, AsyncWrite}`, such as the sockets of
 /// `coro_core::net`.
@@ -79,11 +91,12 @@ impl<T: AsyncRead + Unpin> Read for HyperIo<T> {
         context: &mut PollContext<'_>,
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut buffer = [0; CHUNK];
-        let room = cursor.remaining().min(CHUNK);
-        let read = ready!(Pin::new(&mut self.0).poll_read(context, &mut buffer[..room]))?;
-        cursor.put_slice(&buffer[..read]);
-        Poll::Ready(Ok(()))
+        with_scratch(|buffer| {
+            let room = cursor.remaining().min(CHUNK);
+            let read = ready!(Pin::new(&mut self.0).poll_read(context, &mut buffer[..room]))?;
+            cursor.put_slice(&buffer[..read]);
+            Poll::Ready(Ok(()))
+        })
     }
 }
 

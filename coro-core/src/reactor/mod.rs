@@ -28,6 +28,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +44,12 @@ pub(crate) use watch::{Direction, Registration};
 pub(crate) trait Source {
     /// Called between waits. It only takes note: no code of a user runs in it, and nothing is deregistered.
     fn ready(self: Rc<Self>);
+}
+
+/// A source that tells a waker.
+pub(crate) trait PolledSource: Source {
+    /// Tells `waker` from now on, in place of another one.
+    fn renew(&self, waker: &Waker);
 }
 
 /// Names one registration: the place in the slab, and a number that no other registration ever had.

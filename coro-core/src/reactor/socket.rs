@@ -26,6 +26,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -33,7 +34,7 @@ use polling::AsSource;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::{Entry, Happened, Key, Notifier, Reactor, Source, Told, remove, system};
+use super::{Entry, Happened, Key, Notifier, PolledSource, Reactor, Source, Told, remove, system};
 
 /// A direction of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub(crate) struct Slot {
     /// Under a virtual clock.
     hold: RefCell<Option<Box<Hold>>>,
     /// Who is polled, in place of the one that was polled before.
-    polled: [Cell<Option<Rc<dyn Source>>>; 2],
+    polled: [Cell<Option<Rc<dyn PolledSource>>>; 2],
     waiting: Rc<Cell<usize>>,
 }
 
@@ -145,13 +146,27 @@ impl Slot {
         }
     }
 
-    /// Tells `wait` when `side` is ready, and nobody who was given here before.
-    pub(crate) fn set_polled(&self, side: Side, wait: Rc<dyn Source>) {
-        if let Some(old) = self.polled[side as usize].take() {
-            self.remove(side, Rc::as_ptr(&old));
+    /// Tells `waker` when `side` is ready, and no waker that was given here before. `new` makes what tells it, if there is
+    /// none that can be used again.
+    pub(crate) fn set_polled(&self, side: Side, waker: &Waker, new: impl FnOnce() -> Rc<dyn PolledSource>) {
+        let polled = &self.polled[side as usize];
+        let old = polled.take();
+        // While it is on its way to its waker, somebody else holds it.
+        let unused = old.as_ref().is_some_and(|old| Rc::strong_count(old) == 1);
+        let waits = old.as_ref().is_some_and(|old| self.has(side, Rc::as_ptr(old)));
+        let wait = match old {
+            Some(old) if unused || waits => old,
+            _ => new(),
+        };
+        polled.set(Some(Rc::clone(&wait)));
+        if !waits {
+            self.add(side, Rc::clone(&wait) as Rc<dyn Source>, false);
         }
-        self.add(side, Rc::clone(&wait), false);
-        self.polled[side as usize].set(Some(wait));
+        wait.renew(waker); // last: the old waker is the user's
+    }
+
+    fn has(&self, side: Side, source: *const dyn PolledSource) -> bool {
+        self.half(side).waits.borrow().iter().any(|wait| ptr::addr_eq(Rc::as_ptr(&wait.source), source))
     }
 
     /// Takes `source` back, if it is there still. Its turn goes to the next one.
