@@ -1,7 +1,6 @@
 //! One operation, so many times: what `scripts/budgets` runs under callgrind.
 //!
-//! `budgets NAME TIMES` does it, `budgets --list` names the operations that have a budget, and how often they are to be
-//! done. Anything else does a little of each.
+//! `budgets NAME TIMES` does it; anything else does a little of each.
 
 mod work;
 
@@ -14,17 +13,12 @@ fn perform(operation: &Operation, times: usize) {
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let with_budget = OPERATIONS.iter().filter(|operation| operation.counted > 0);
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--list"] => with_budget.for_each(|operation| println!("{operation} {}", operation.counted)),
-        [name, times] => {
-            let operation =
-                OPERATIONS.iter().find(|operation| operation.name == name).expect("the name of an operation");
-            perform(operation, times.parse().expect("a number"));
-        }
-        _ => {
-            with_budget.for_each(|operation| perform(operation, operation.counted));
-            println!("scripts/budgets counts the instructions of these operations");
-        }
+    if let [name, times] = &arguments[..] {
+        let operation =
+            OPERATIONS.iter().find(|operation| operation.name == name).expect("the name of an operation");
+        perform(operation, times.parse().expect("a number"));
+    } else {
+        OPERATIONS.iter().for_each(|operation| perform(operation, 1_000));
+        println!("all operations work; scripts/budgets counts their instructions");
     }
 }

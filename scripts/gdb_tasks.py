@@ -80,10 +80,17 @@ class Task:
         if kind == "Function":
             definition = value["__0"].dereference()
             return f"{text(definition['name'])}() at {text(definition['file'])}:{int(definition['line'])}"
-        if kind == "Closure":
-            place = value["__1"].dereference()
-            return f"{text(value['__0'])}() at {text(place['filename'])}:{int(place['line'])}"
-        return text(value["__0"])
+        # The name is given by a function, and nothing is called here: its symbol tells enough.
+        symbol = str(value["__0"]).partition("<")[2].rpartition(">")[0]
+        if "short_name<" in symbol:
+            name = symbol.partition("short_name<")[2].partition("<")[0].rpartition("::")[2].rstrip(">")
+        else:
+            name = symbol.partition("::{")[0].rpartition("::")[2]
+        kind, place = variant(value["__1"])
+        if kind == "None":
+            return name
+        place = place["__0"].dereference()
+        return f"{name}() at {text(place['filename'])}:{int(place['line'])}"
 
     @property
     def progress(self):
@@ -114,7 +121,7 @@ class Task:
 
 
 def tasks():
-    symbol = gdb.lookup_static_symbol(TASKS)
+    symbol = gdb.lookup_static_symbol(TASKS) or gdb.lookup_global_symbol(TASKS)
     if symbol is None:
         raise gdb.GdbError("no tasks of coro are known: is this the program, with full debug information?")
     slab = in_cell(symbol.value()["val"]["value"])["__0"]

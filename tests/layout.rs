@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the bottom up. A file uses floors below its own, and its own folder.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "definition", "error", "reactor", "stack", "timer_queue", "unwind"],
+    &["clock", "error", "reactor", "stack", "timer_queue", "unwind"],
     &["report"],
-    &["context"],
+    &["context", "definition"],
     &["events"],
     &["waker"],
     &["fiber"],

@@ -1,8 +1,10 @@
 //! What is known of a function without running it: its name, and where it stands.
 //!
-//! Floor 0.
+//! Floor 1.
 
 use std::panic::Location;
+
+use crate::error::short_name;
 
 /// The name and the place of a coroutine or generator function; Python's `cr_code`.
 ///
@@ -56,33 +58,38 @@ impl Definition {
     }
 }
 
-/// A definition, or the place of a closure that stands for one.
+/// A definition, or what stands for one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
     Function(&'static Definition),
-    Closure(&'static str, &'static Location<'static>),
-    /// A value that is no call: the name of its type.
-    Type(&'static str),
+    /// A closure, with its place; or a value that is no call, and has none.
+    Other(Name, Option<&'static Location<'static>>),
 }
+
+/// Looked for when somebody asks: the short name of a type takes longer to find than a task takes to be made.
+type Name = fn() -> &'static str;
 
 impl Origin {
     #[track_caller]
-    pub(crate) fn closure(kind: &'static str) -> Self {
-        Self::Closure(kind, Location::caller())
+    pub(crate) fn closure(kind: Name) -> Self {
+        Self::Other(kind, Some(Location::caller()))
     }
 
-    /// A value that is no call of a function: its type stands for it.
+    /// A value that is no call of a function.
+    pub(crate) fn named(name: Name) -> Self {
+        Self::Other(name, None)
+    }
+
+    /// The same: its type stands for it.
     pub(crate) fn of_type<T: ?Sized>() -> Self {
-        let path = std::any::type_name::<T>();
-        let path = path.split('<').next().unwrap_or(path);
-        Self::Type(path.rsplit("::").next().unwrap_or(path))
+        Self::named(short_name::<T>)
     }
 
     /// The same; for a value that is no call, the caller's place says where it was made into a task.
     #[track_caller]
     pub(crate) fn or_here(self) -> Self {
         match self {
-            Self::Type(name) => Self::closure(name),
+            Self::Other(name, None) => Self::closure(name),
             known => known,
         }
     }
@@ -90,15 +97,15 @@ impl Origin {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Function(definition) => definition.name(),
-            Self::Closure(name, _) | Self::Type(name) => name,
+            Self::Other(name, _) => name(),
         }
     }
 
     pub(crate) fn place(&self) -> (&'static str, u32) {
         match self {
             Self::Function(definition) => (definition.file(), definition.line()),
-            Self::Closure(_, place) => (place.file(), place.line()),
-            Self::Type(_) => ("?", 0),
+            Self::Other(_, Some(place)) => (place.file(), place.line()),
+            Self::Other(_, None) => ("?", 0),
         }
     }
 }

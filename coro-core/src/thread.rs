@@ -76,7 +76,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("to_thread"))
+        Origins(Origin::named(|| "to_thread"))
     }
 }
 

@@ -5,7 +5,9 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"strconv"
@@ -280,6 +282,21 @@ func serve() {
 	}
 }
 
+func serveHTTP() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	hello := func(answer http.ResponseWriter, _ *http.Request) {
+		answer.Header().Set("Content-Type", "text/plain")
+		io.WriteString(answer, "Hello, World!")
+	}
+	// As long for the head of a request as hyper gives by default.
+	server := http.Server{Handler: http.HandlerFunc(hello), ReadHeaderTimeout: 30 * time.Second}
+	panic(server.Serve(listener))
+}
+
 func main() {
 	runtime.GOMAXPROCS(1)
 	number := func(at int) int {
@@ -321,6 +338,8 @@ func main() {
 		answer(timeouts(a, b))
 	case "echo":
 		serve()
+	case "http":
+		serveHTTP()
 	default:
 		os.Exit(unsupported)
 	}

@@ -4,6 +4,7 @@
 //!   src/main.rs      the driver: runs the programs in turns, and tells medians, ratios and a chart
 //!   src/bin/*.rs     one program per runtime, written as its users would write it; the one for coro is in coro/
 //!   src/floor.rs     the least that a stackful scheduler could be
+//!   src/hello.rs     what the HTTP servers answer
 //!   go/, python/     the same work in other languages
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! way of writing it. It answers with one line of numbers. Status [`UNSUPPORTED`] says that it has no such work.
 
 pub mod floor;
+pub mod hello;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -3,9 +3,9 @@
 //! `scripts/peers --help` says how it is called; README.md here says what is measured and how.
 
 mod chart;
-mod echo;
 mod plan;
 mod process;
+mod requests;
 mod results;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use results::Results;
 const HELP: &str = "\
 Runs the same work on coro and on other runtimes, in turns, and compares them.
 
-    scripts/peers                     everything, in seven rounds: most of an hour
+    scripts/peers                     everything, in seven rounds: about 40 minutes
     scripts/peers --quick             a tenth of the work, in three rounds, without a million sleepers
     scripts/peers --only a,b          these rows alone (see --list)
     scripts/peers --runtimes a,b      these runtimes alone (see --list)

@@ -59,8 +59,27 @@ const fn contender(
 pub enum Job {
     /// Work with its two numbers, and which of them is a number of repetitions.
     Work(&'static str, usize, usize, Repeats),
-    /// Requests over so many connections, and what is counted.
-    Echo(usize, Count),
+    /// Requests to a server over so many connections, and what is counted.
+    Requests(Service, usize, Count),
+}
+
+/// What a server does.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Service {
+    /// Gives back what it gets.
+    Echo,
+    /// Answers each request with a greeting.
+    Http,
+}
+
+impl Service {
+    /// The work that the programs are asked for.
+    pub fn work(self) -> &'static str {
+        match self {
+            Service::Echo => "echo",
+            Service::Http => "http",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -94,7 +113,7 @@ impl Job {
     pub fn slow(self) -> bool {
         match self {
             Job::Work(_, a, ..) => a >= 1_000_000 && self.size(true, false).0 == a,
-            Job::Echo(connections, count) => connections != 50 && count != Count::Cpu,
+            Job::Requests(_, connections, count) => connections != 50 && count != Count::Cpu,
         }
     }
 
@@ -108,7 +127,7 @@ impl Job {
 
     /// Whether it is counted rather than timed, so that one round is enough.
     pub fn once(self) -> bool {
-        matches!(self, Job::Echo(_, Count::SystemCalls | Count::Instructions))
+        matches!(self, Job::Requests(.., Count::SystemCalls | Count::Instructions))
     }
 }
 
@@ -116,9 +135,14 @@ impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Job::Work(name, a, b, _) => write!(f, "{name} {a} {b}"),
-            Job::Echo(connections, Count::Cpu) => write!(f, "echo over {connections}, CPU"),
-            Job::Echo(connections, Count::SystemCalls) => write!(f, "echo over {connections}, system calls"),
-            Job::Echo(connections, Count::Instructions) => write!(f, "echo over {connections}, instructions"),
+            Job::Requests(service, connections, count) => {
+                let count = match count {
+                    Count::Cpu => "CPU",
+                    Count::SystemCalls => "system calls",
+                    Count::Instructions => "instructions",
+                };
+                write!(f, "{} over {connections}, {count}", service.work())
+            }
         }
     }
 }
@@ -184,9 +208,10 @@ impl Row {
 }
 
 use Count::{Cpu, Instructions, SystemCalls};
-use Job::{Echo, Work};
+use Job::{Requests, Work};
 use Most::{Figure, Peer};
 use Repeats::{First, Neither, Second};
+use Service::{Echo, Http};
 
 const YIELD_10: Job = Work("yield", 10, 100_000, Second);
 const SPAWN_ALL: Job = Work("spawn_all", 100_000, 1, Neither);
@@ -326,7 +351,7 @@ pub const ROWS: &[Row] = &[
         "echo-1",
         "TCP echo, 1 connection: CPU of a request",
         "µs",
-        Echo(1, Cpu),
+        Requests(Echo, 1, Cpu),
         0,
         &[coro(Peer("epoll", 1.05, 0.0))],
     ),
@@ -334,7 +359,7 @@ pub const ROWS: &[Row] = &[
         "echo-50",
         "TCP echo, 50 connections: CPU of a request",
         "µs",
-        Echo(50, Cpu),
+        Requests(Echo, 50, Cpu),
         0,
         &[coro(Peer("epoll", 1.05, 0.0))],
     ),
@@ -342,7 +367,7 @@ pub const ROWS: &[Row] = &[
         "echo-1000",
         "TCP echo, 1,000 connections: CPU of a request",
         "µs",
-        Echo(1_000, Cpu),
+        Requests(Echo, 1_000, Cpu),
         0,
         &[coro(Peer("epoll", 1.05, 0.0))],
     ),
@@ -350,7 +375,7 @@ pub const ROWS: &[Row] = &[
         "echo-1-calls",
         "TCP echo, 1 connection: system calls",
         "each",
-        Echo(1, SystemCalls),
+        Requests(Echo, 1, SystemCalls),
         0,
         &[coro(Peer("epoll", 1.0, 0.05))],
     ),
@@ -358,7 +383,7 @@ pub const ROWS: &[Row] = &[
         "echo-50-calls",
         "TCP echo, 50 connections: system calls",
         "each",
-        Echo(50, SystemCalls),
+        Requests(Echo, 50, SystemCalls),
         0,
         &[coro(Peer("epoll", 1.0, 0.05))],
     ),
@@ -366,7 +391,7 @@ pub const ROWS: &[Row] = &[
         "echo-1000-calls",
         "TCP echo, 1,000 connections: system calls",
         "each",
-        Echo(1_000, SystemCalls),
+        Requests(Echo, 1_000, SystemCalls),
         0,
         &[coro(Peer("epoll", 1.0, 0.05))],
     ),
@@ -374,7 +399,7 @@ pub const ROWS: &[Row] = &[
         "echo-1-instructions",
         "TCP echo, 1 connection: instructions",
         "each",
-        Echo(1, Instructions),
+        Requests(Echo, 1, Instructions),
         0,
         &[coro(Peer("epoll", 1.5, 0.0))],
     ),
@@ -382,7 +407,7 @@ pub const ROWS: &[Row] = &[
         "echo-50-instructions",
         "TCP echo, 50 connections: instructions",
         "each",
-        Echo(50, Instructions),
+        Requests(Echo, 50, Instructions),
         0,
         &[coro(Peer("epoll", 1.5, 0.0))],
     ),
@@ -390,8 +415,80 @@ pub const ROWS: &[Row] = &[
         "echo-1000-instructions",
         "TCP echo, 1,000 connections: instructions",
         "each",
-        Echo(1_000, Instructions),
+        Requests(Echo, 1_000, Instructions),
         0,
         &[coro(Peer("epoll", 1.5, 0.0))],
+    ),
+    row(
+        "http-1",
+        "HTTP hello, 1 connection: CPU of a request",
+        "µs",
+        Requests(Http, 1, Cpu),
+        0,
+        &[coro(Peer("tokio", 1.0, 0.0))],
+    ),
+    row(
+        "http-50",
+        "HTTP hello, 50 connections: CPU of a request",
+        "µs",
+        Requests(Http, 50, Cpu),
+        0,
+        &[coro(Peer("tokio", 1.0, 0.0))],
+    ),
+    row(
+        "http-500",
+        "HTTP hello, 500 connections: CPU of a request",
+        "µs",
+        Requests(Http, 500, Cpu),
+        0,
+        &[coro(Peer("tokio", 1.0, 0.0))],
+    ),
+    row(
+        "http-1-calls",
+        "HTTP hello, 1 connection: system calls",
+        "each",
+        Requests(Http, 1, SystemCalls),
+        0,
+        &[],
+    ),
+    row(
+        "http-50-calls",
+        "HTTP hello, 50 connections: system calls",
+        "each",
+        Requests(Http, 50, SystemCalls),
+        0,
+        &[],
+    ),
+    row(
+        "http-500-calls",
+        "HTTP hello, 500 connections: system calls",
+        "each",
+        Requests(Http, 500, SystemCalls),
+        0,
+        &[],
+    ),
+    row(
+        "http-1-instructions",
+        "HTTP hello, 1 connection: instructions",
+        "each",
+        Requests(Http, 1, Instructions),
+        0,
+        &[],
+    ),
+    row(
+        "http-50-instructions",
+        "HTTP hello, 50 connections: instructions",
+        "each",
+        Requests(Http, 50, Instructions),
+        0,
+        &[],
+    ),
+    row(
+        "http-500-instructions",
+        "HTTP hello, 500 connections: instructions",
+        "each",
+        Requests(Http, 500, Instructions),
+        0,
+        &[],
     ),
 ];

@@ -10,8 +10,8 @@ use std::{env, fs, mem, thread};
 
 use peers::UNSUPPORTED;
 
-use crate::echo;
 use crate::plan::{Contender, Job, Program};
+use crate::requests;
 
 /// Who needs longer than this for one piece of work has failed at it.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -122,14 +122,14 @@ impl Programs {
         let size = job.size(quick, contender.program == Program::Python);
         let name = match job {
             Job::Work(name, ..) => name,
-            Job::Echo(..) => "echo",
+            Job::Requests(service, ..) => service.work(),
         };
         let Some(command) = self.command(contender, name, size) else { return Outcome::Unsupported };
         let outcome = match job {
             Job::Work(..) => self.ask(command),
-            Job::Echo(connections, count) => {
+            Job::Requests(service, connections, count) => {
                 let native = matches!(contender.program, Program::Rust(..));
-                echo::measure(self.cores, command, connections, count, native, quick)
+                requests::measure(self.cores, command, service, connections, count, native, quick)
             }
         };
         outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string()))

@@ -98,7 +98,7 @@ impl Awaitable for Sleep {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("sleep"))
+        Origins(Origin::named(|| "sleep"))
     }
 }
 

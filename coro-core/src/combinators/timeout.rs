@@ -442,7 +442,7 @@ impl<A: Awaitable> Awaitable for WaitFor<A> {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("wait_for"))
+        Origins(Origin::named(|| "wait_for"))
     }
 }
 

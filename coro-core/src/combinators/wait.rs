@@ -275,7 +275,7 @@ impl<F: AsFuture> Awaitable for Wait<F> {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("wait"))
+        Origins(Origin::named(|| "wait"))
     }
 }
 

@@ -69,7 +69,7 @@ pub fn coroutine<F, T>(body: F) -> Coroutine<F>
 where
     F: FnOnce() -> Result<T>,
 {
-    Coroutine::with_origin(Origin::closure("coroutine"), body)
+    Coroutine::with_origin(Origin::closure(|| "coroutine"), body)
 }
 
 impl<F> Coroutine<F> {

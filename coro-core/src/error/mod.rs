@@ -64,7 +64,8 @@ pub struct Error {
 
 struct Raised {
     error: Box<Source>,
-    kind: &'static str,
+    /// Gives the name of its type.
+    kind: fn() -> &'static str,
     location: &'static Location<'static>,
     cause: Option<Error>,
 }
@@ -85,7 +86,7 @@ impl Error {
         if let Some(carried) = carried_by(&error) {
             return carried;
         }
-        Self::build(Box::new(error), short_name(std::any::type_name::<E>()), None)
+        Self::build(Box::new(error), short_name::<E>, None)
     }
 
     /// An exception that is only a message; `raise!("text {x}")` makes one too.
@@ -95,7 +96,7 @@ impl Error {
     /// ```
     #[track_caller]
     pub fn msg(message: impl Display) -> Self {
-        Self::build(Box::new(Message(message.to_string())), "Error", None)
+        Self::build(Box::new(Message(message.to_string())), || "Error", None)
     }
 
     /// An exception from an error that is boxed already.
@@ -108,7 +109,7 @@ impl Error {
     pub fn from_boxed(error: Box<dyn StdError + Send + Sync + 'static>) -> Self {
         match error.downcast::<Carrier>() {
             Ok(carrier) => carrier.0,
-            Err(error) => carried_by(&*error).unwrap_or_else(|| Self::build(error, "Error", None)),
+            Err(error) => carried_by(&*error).unwrap_or_else(|| Self::build(error, || "Error", None)),
         }
     }
 
@@ -122,7 +123,7 @@ impl Error {
     }
 
     #[track_caller]
-    fn build(error: Box<Source>, kind: &'static str, cause: Option<Error>) -> Self {
+    fn build(error: Box<Source>, kind: fn() -> &'static str, cause: Option<Error>) -> Self {
         Self { raised: Arc::new(Raised { error, kind, location: Location::caller(), cause }) }
     }
 
@@ -136,7 +137,7 @@ impl Error {
     /// ```
     #[track_caller]
     pub fn caused_by<E: StdError + Send + Sync + 'static>(error: E, cause: Error) -> Self {
-        Self::build(Box::new(error), short_name(std::any::type_name::<E>()), Some(cause))
+        Self::build(Box::new(error), short_name::<E>, Some(cause))
     }
 
     /// The exception that this one was raised from: Python's `__cause__`.
@@ -236,7 +237,7 @@ impl Error {
     /// assert_eq!(coro_core::Error::new(coro_core::Elapsed).type_name(), "Elapsed");
     /// ```
     pub fn type_name(&self) -> &'static str {
-        self.raised.kind
+        (self.raised.kind)()
     }
 
     /// Where it was raised.
@@ -265,7 +266,9 @@ impl Error {
     }
 }
 
-fn short_name(path: &'static str) -> &'static str {
+/// The name of a type without its path and parameters.
+pub(crate) fn short_name<T: ?Sized>() -> &'static str {
+    let path = std::any::type_name::<T>();
     let path = path.split('<').next().unwrap_or(path);
     path.rsplit("::").next().unwrap_or(path)
 }
@@ -311,7 +314,7 @@ impl Display for Error {
 impl Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Raised { error, kind, location, cause } = &*self.raised;
-        write!(f, "{kind}: {error}\n  raised at {location}")?;
+        write!(f, "{}: {error}\n  raised at {location}", kind())?;
         let mut source = source_of(&**error);
         while let Some(error) = source {
             write!(f, "\n  because: {error}")?;

@@ -97,7 +97,7 @@ pub fn generator<Y, S, R, F>(body: F) -> Generator<Y, S, R, F>
 where
     F: FnOnce(&Yielder<Y, S>) -> Result<R>,
 {
-    Generator::with_origin(Origin::closure("generator"), body)
+    Generator::with_origin(Origin::closure(|| "generator"), body)
 }
 
 impl<Y, S, R, F> Generator<Y, S, R, F>

@@ -38,7 +38,7 @@ impl<Y, S> Yielder<Y, S> {
     /// assert_eq!(echo.send(7)?, coro_core::GeneratorState::Returned(7));
     /// # Ok::<(), coro_core::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)] // see `suspend`
     pub fn yield_(&self, value: Y) -> Result<S> {
         // SAFETY: the suspender lives at the bottom of the generator's stack as long as the body runs.
         let suspender = unsafe { &*self.suspender };

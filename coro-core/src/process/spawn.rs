@@ -344,7 +344,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("subprocess_exec"))
+        Origins(Origin::named(|| "subprocess_exec"))
     }
 }
 

@@ -143,7 +143,7 @@ impl Awaitable for CreateSubprocess {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("create_subprocess_exec"))
+        Origins(Origin::named(|| "create_subprocess_exec"))
     }
 }
 

@@ -216,7 +216,7 @@ impl Awaitable for CtrlC {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("ctrl_c"))
+        Origins(Origin::named(|| "ctrl_c"))
     }
 }
 

@@ -197,7 +197,7 @@ impl<T: ConnectTarget> Awaitable for OpenConnection<T> {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("open_connection"))
+        Origins(Origin::named(|| "open_connection"))
     }
 }
 
@@ -395,7 +395,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("start_server"))
+        Origins(Origin::named(|| "start_server"))
     }
 }
 

@@ -129,7 +129,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("create_connection"))
+        Origins(Origin::named(|| "create_connection"))
     }
 }
 

@@ -280,7 +280,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("create_connection"))
+        Origins(Origin::named(|| "create_connection"))
     }
 }
 
@@ -427,7 +427,7 @@ impl<T: ServeTarget> Awaitable for CreateServer<T> {
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("create_server"))
+        Origins(Origin::named(|| "create_server"))
     }
 }
 

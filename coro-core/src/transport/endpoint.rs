@@ -191,7 +191,7 @@ where
     }
 
     fn __origin(&self) -> Origins {
-        Origins(Origin::Type("create_datagram_endpoint"))
+        Origins(Origin::named(|| "create_datagram_endpoint"))
     }
 }
 

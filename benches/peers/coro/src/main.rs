@@ -4,8 +4,12 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::rc::Rc;
 
+use coro_core::compat::hyper::{HyperIo, HyperTimer};
 use coro_core::net::TcpListener;
 use coro_core::{Queue, RunBuilder, prelude::*};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use peers::hello::hello;
 use peers::{DEPTH, Dormitory, HOUR, Meter, Work, answer, nap};
 
 /// The stacks of a million sleepers.
@@ -202,6 +206,29 @@ fn serve() -> Result<()> {
     }
 }
 
+/// A connection is a stackful task that awaits hyper's future, or this future is the task.
+fn serve_http(stackless: bool) -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    peers::announce(listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        let mut http = http1::Builder::new();
+        http.timer(HyperTimer);
+        let connection = http.serve_connection(HyperIo::new(stream), service_fn(hello));
+        // A client that leaves ends its connection alone.
+        match stackless {
+            false => drop(create_task(coroutine(move || {
+                let _ = connection.co_await()?;
+                Ok(())
+            }))),
+            true => drop(create_task(async move {
+                let _ = connection.await;
+            })),
+        }
+    }
+}
+
 fn stackful(work: &Work) -> Result<()> {
     let (a, b) = work.size;
     match work.name.as_str() {
@@ -217,6 +244,7 @@ fn stackful(work: &Work) -> Result<()> {
         "sleeps" => answer(&[naps(a, b).co_await()?]),
         "timeouts" => answer(&[timeouts(a, b).co_await()?]),
         "echo" => serve()?,
+        "http" => serve_http(false)?,
         _ => work.unsupported(),
     }
     Ok(())
@@ -273,6 +301,7 @@ fn stackless(work: &Work) -> Result<()> {
             assert_eq!(done?.iter().sum::<usize>(), a * b);
             answer(&[meter.ns_per(a * b)]);
         }
+        "http" => serve_http(true)?,
         _ => work.unsupported(),
     }
     Ok(())

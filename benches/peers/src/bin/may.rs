@@ -8,6 +8,8 @@ use may::coroutine::{JoinHandle, sleep, yield_now};
 use may::go;
 use may::net::TcpListener;
 use may::sync::{Mutex, mpsc};
+use may_minihttp::{HttpServer, HttpService, Request, Response};
+use peers::hello::HELLO;
 use peers::{DEPTH, Dormitory, HOUR, Meter, Work, answer, nap};
 
 fn spin(times: usize) -> usize {
@@ -138,6 +140,25 @@ fn serve() -> io::Result<()> {
     }
 }
 
+#[derive(Clone)]
+struct Hello;
+
+impl HttpService for Hello {
+    fn call(&mut self, _: Request, answer: &mut Response) -> io::Result<()> {
+        answer.header("Content-Type: text/plain").body(HELLO);
+        Ok(())
+    }
+}
+
+/// Its server does not tell which port it was given: one is looked for, and given up, first.
+fn serve_http() -> io::Result<()> {
+    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let server = HttpServer(Hello).start(address)?;
+    peers::announce(address);
+    server.join().expect("it serves on");
+    Ok(())
+}
+
 fn run(work: &Work) {
     let (a, b) = work.size;
     match work.name.as_str() {
@@ -163,6 +184,7 @@ fn run(work: &Work) {
         "sleeping" => sleeping(a),
         "sleeps" => answer(&[sleeps(a, b)]),
         "echo" => serve().expect("it listens"),
+        "http" => serve_http().expect("it listens"),
         _ => work.unsupported(),
     }
 }

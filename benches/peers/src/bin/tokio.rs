@@ -10,6 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use peers::hello::hello;
 use peers::{DEPTH, Dormitory, HOUR, Meter, Work, answer, nap};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -253,6 +257,21 @@ async fn serve() -> io::Result<()> {
     }
 }
 
+async fn serve_http() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    peers::announce(listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new());
+            // A client that leaves ends its connection alone.
+            let _ = http.serve_connection(TokioIo::new(stream), service_fn(hello)).await;
+        });
+    }
+}
+
 async fn run(work: &Work) {
     let (a, b) = work.size;
     match work.name.as_str() {
@@ -268,6 +287,7 @@ async fn run(work: &Work) {
         "sleeps" => answer(&[sleeps(a, b).await]),
         "timeouts" => answer(&[timeouts(a, b).await]),
         "echo" if work.variant.is_empty() => serve().await.expect("it listens"),
+        "http" if work.variant.is_empty() => serve_http().await.expect("it listens"),
         _ => work.unsupported(),
     }
 }

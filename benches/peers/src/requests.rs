@@ -1,4 +1,5 @@
-//! The client of the echo servers: so many connections, on each a request of 64 bytes and its answer, again and again.
+//! The client of the servers: so many connections, on each a request and its answer, again and again. To an echo server
+//! a request is 64 bytes, to one for HTTP it is a GET on a connection that is kept open.
 //!
 //! The server has a core of its own, and the client another. What is counted is the server's.
 
@@ -10,16 +11,54 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use peers::UNSUPPORTED;
+use peers::hello::HELLO;
 
-use crate::plan::Count;
+use crate::plan::{Count, Service};
 use crate::process::{Cores, Outcome, Running, pin, target};
 
-const REQUEST: [u8; 64] = *b"the quick brown fox jumps over the lazy dog; it does so 64 times";
+/// No answer is longer.
+const LONGEST: usize = 1024;
+
+impl Service {
+    fn request(self) -> &'static [u8] {
+        match self {
+            Service::Echo => b"the quick brown fox jumps over the lazy dog; it does so 64 times",
+            Service::Http => b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: peers\r\nAccept: */*\r\n\r\n",
+        }
+    }
+
+    /// Whether this is a whole answer, and the right one.
+    fn is_whole(self, answer: &[u8]) -> io::Result<bool> {
+        let another = || io::Error::new(io::ErrorKind::InvalidData, "the answer is another");
+        match self {
+            Service::Echo if self.request().starts_with(answer) => Ok(answer.len() == self.request().len()),
+            Service::Echo => Err(another()),
+            Service::Http => {
+                let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+                    return if answer.len() < LONGEST { Ok(false) } else { Err(another()) };
+                };
+                let head = str::from_utf8(&answer[..end]).map_err(|_| another())?;
+                let mut lines = head.split("\r\n");
+                let status = lines.next().unwrap_or_default();
+                let length = lines.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+                    name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+                });
+                let body = &answer[end + 4..];
+                let right = status.starts_with("HTTP/1.1 200 ") && length == Some(HELLO.len());
+                match right && HELLO.as_bytes().starts_with(body) {
+                    true => Ok(body.len() == HELLO.len()),
+                    false => Err(another()),
+                }
+            }
+        }
+    }
+}
 
 /// Measures one server.
 pub fn measure(
     cores: Cores,
     server: Command,
+    service: Service,
     connections: usize,
     count: Count,
     native: bool,
@@ -27,11 +66,15 @@ pub fn measure(
 ) -> io::Result<Outcome> {
     pin(cores.client)?;
     let figure = match count {
-        Count::Cpu => cpu(cores, server, connections, if quick { 20_000 } else { 200_000 }),
-        Count::SystemCalls if installed("strace") => system_calls(cores, server, connections),
+        Count::Cpu => {
+            // One after the other they take long.
+            let requests = if connections == 1 { 50_000 } else { 200_000 };
+            cpu(cores, server, service, connections, if quick { requests / 10 } else { requests })
+        }
+        Count::SystemCalls if installed("strace") => system_calls(cores, server, service, connections),
         Count::Instructions if native && installed("valgrind") => {
-            let few = instructions(cores, &server, connections, 2_000);
-            few.and_then(|few| Ok((instructions(cores, &server, connections, 12_000)? - few) / 10_000.0))
+            let needed = |requests| instructions(cores, &server, service, connections, requests);
+            needed(2_000).and_then(|few| Ok((needed(12_000)? - few) / 10_000.0))
         }
         _ => Err(Refusal::Unsupported),
     };
@@ -65,9 +108,15 @@ fn installed(program: &str) -> bool {
 }
 
 /// Microseconds of CPU for each request.
-fn cpu(cores: Cores, server: Command, connections: usize, requests: usize) -> Result<f64, Refusal> {
+fn cpu(
+    cores: Cores,
+    server: Command,
+    service: Service,
+    connections: usize,
+    requests: usize,
+) -> Result<f64, Refusal> {
     let mut server = Running::start(server, cores.work)?;
-    let mut client = Client::connect(&mut server, connections)?;
+    let mut client = Client::connect(&mut server, service, connections)?;
     client.ask(connections + requests / 10)?;
     let before = cpu_time(server.id())?;
     client.ask(requests)?;
@@ -86,10 +135,10 @@ fn cpu_time(process: u32) -> io::Result<u64> {
 }
 
 /// System calls for each request, counted by strace.
-fn system_calls(cores: Cores, server: Command, connections: usize) -> Result<f64, Refusal> {
-    const REQUESTS: usize = 20_000;
+fn system_calls(cores: Cores, server: Command, service: Service, connections: usize) -> Result<f64, Refusal> {
+    const REQUESTS: usize = 10_000;
     let mut server = Running::start(server, cores.work)?;
-    let mut client = Client::connect(&mut server, connections)?;
+    let mut client = Client::connect(&mut server, service, connections)?;
     client.ask(connections + 100)?;
     let counts = target().join("peers").join("strace.txt");
     let mut strace = Command::new("strace");
@@ -134,12 +183,18 @@ fn traced(process: u32) -> io::Result<bool> {
 }
 
 /// Instructions in user mode that a server needs from its start to the end of so many requests.
-fn instructions(cores: Cores, server: &Command, connections: usize, requests: usize) -> Result<f64, Refusal> {
+fn instructions(
+    cores: Cores,
+    server: &Command,
+    service: Service,
+    connections: usize,
+    requests: usize,
+) -> Result<f64, Refusal> {
     let mut counted = Command::new("valgrind");
     counted.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     counted.arg(server.get_program()).args(server.get_args());
     let mut server = Running::start(counted, cores.work)?;
-    let mut client = Client::connect(&mut server, connections)?;
+    let mut client = Client::connect(&mut server, service, connections)?;
     client.ask(requests)?;
     server.signal(libc::SIGTERM);
     server.wait(Duration::from_secs(20))?;
@@ -151,14 +206,15 @@ fn instructions(cores: Cores, server: &Command, connections: usize, requests: us
 
 /// The connections to a server. Between two calls of [`Client::ask`] no request is under way.
 struct Client {
-    /// Each with the number of bytes of an answer that have come.
-    streams: Vec<(TcpStream, usize)>,
+    service: Service,
+    /// Each with what has come of an answer.
+    streams: Vec<(TcpStream, Vec<u8>)>,
     poller: OwnedFd,
 }
 
 impl Client {
     /// Connects to the port that the server tells.
-    fn connect(server: &mut Running, connections: usize) -> Result<Self, Refusal> {
+    fn connect(server: &mut Running, service: Service, connections: usize) -> Result<Self, Refusal> {
         let Ok(port) = server.line()?.parse::<u16>() else {
             let status = server.wait(Duration::from_secs(5))?;
             if status.and_then(|status| status.code()) == Some(UNSUPPORTED) {
@@ -190,17 +246,18 @@ impl Client {
                 0 => {}
                 _ => return Err(io::Error::last_os_error().into()),
             }
-            streams.push((stream, 0));
+            streams.push((stream, Vec::with_capacity(LONGEST)));
         }
-        Ok(Self { streams, poller })
+        Ok(Self { service, streams, poller })
     }
 
     /// Sends so many requests, on each connection one after the answer to the last, and takes all the answers.
     fn ask(&mut self, requests: usize) -> io::Result<()> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 1024];
+        let request = self.service.request();
         let (mut sent, mut answers) = (0, 0);
         for (stream, _) in self.streams.iter_mut().take(requests) {
-            stream.write_all(&REQUEST)?;
+            stream.write_all(request)?;
             sent += 1;
         }
         while answers < requests {
@@ -212,22 +269,19 @@ impl Client {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"));
             }
             for event in &events[..count.max(0) as usize] {
-                let (stream, got) = &mut self.streams[event.u64 as usize];
-                let mut buffer = [0; REQUEST.len()];
-                match stream.read(&mut buffer[*got..]) {
+                let (stream, answer) = &mut self.streams[event.u64 as usize];
+                let mut buffer = [0; LONGEST];
+                match stream.read(&mut buffer) {
                     Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok(count) if buffer[*got..*got + count] != REQUEST[*got..*got + count] => {
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is another"));
-                    }
-                    Ok(count) => *got += count,
+                    Ok(count) => answer.extend_from_slice(&buffer[..count]),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(error) => return Err(error),
                 }
-                if *got == REQUEST.len() {
-                    *got = 0;
+                if self.service.is_whole(answer)? {
+                    answer.clear();
                     answers += 1;
                     if sent < requests {
-                        stream.write_all(&REQUEST)?;
+                        stream.write_all(request)?;
                         sent += 1;
                     }
                 }
