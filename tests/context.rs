@@ -108,7 +108,8 @@ async fn a_panic_in_a_context_leaves_nothing_in_force() -> Result<()> {
     }));
     assert!(task.co_await().unwrap_err().is::<coro_core::Panicked>());
     assert_eq!(user(), "main");
-    create_task(coroutine(|| Ok(assert_eq!(user(), "main")))).co_await()
+    assert_eq!(create_task(coroutine(|| Ok(user()))).co_await()?, "main");
+    Ok(())
 }
 
 #[test]
