@@ -214,7 +214,9 @@ fn run_ready(core: &Rc<LoopCore>) {
         1 => {
             let item = ready.pop();
             drop(ready);
-            item.into_iter().for_each(|item| run_one(core, item));
+            if let Some(item) = item {
+                run_one(core, item);
+            }
         }
         _ => {
             let items = std::mem::replace(&mut *ready, core.spare.take());

@@ -47,17 +47,7 @@ fn installed(core: &LoopCore) -> Option<Rc<Installed>> {
 }
 
 /// What the loop's factory makes of `builder`.
-#[inline]
 pub(super) fn ask(core: &Rc<LoopCore>, origin: Origin, builder: TaskBuilder) -> TaskBuilder {
-    let is_set = core.task_factory.borrow().is_some();
-    match is_set {
-        true => ask_installed(core, origin, builder),
-        false => builder,
-    }
-}
-
-#[cold]
-fn ask_installed(core: &Rc<LoopCore>, origin: Origin, builder: TaskBuilder) -> TaskBuilder {
     struct Busy<'a>(&'a Cell<bool>);
     impl Drop for Busy<'_> {
         fn drop(&mut self) {
