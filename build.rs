@@ -9,6 +9,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+#[path = "tests/common/pages.rs"]
+mod pages;
+
 fn main() {
     println!("cargo::rerun-if-changed=README.md");
     println!("cargo::rerun-if-changed=book/src");
@@ -72,49 +75,18 @@ struct Program {
     output: String,
 }
 
-/// The fenced blocks of `text`: where each begins, what follows the backticks, and what is in it.
-fn fences(text: &str) -> Vec<(usize, usize, &str, Vec<&str>)> {
-    let mut fences = Vec::new();
-    let mut open: Option<(usize, &str, Vec<&str>)> = None;
-    for (number, line) in text.lines().enumerate() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(info)) => open = Some((number + 1, info, Vec::new())),
-            (Some(_), Some(_)) => {
-                fences.extend(open.take().map(|(at, info, body)| (at, number + 1, info, body)))
-            }
-            (Some((_, _, body)), None) => body.push(line),
-            (None, None) => {}
-        }
-    }
-    fences
-}
-
-fn programs(text: &str) -> Vec<Program> {
-    let fences = fences(text);
-    let lines: Vec<&str> = text.lines().collect();
+fn programs(page: &str) -> Vec<Program> {
+    let fences = pages::fences(page);
     let mut programs = Vec::new();
-    for (index, (line, end, info, body)) in fences.iter().enumerate() {
-        let output = fences.get(index + 1).filter(|(next, _, info, _)| {
-            let between = &lines[*end..next - 1];
-            *info == "text" && between.iter().all(|line| line.is_empty())
-        });
-        let code = unhide(body);
-        if *info == "rust" && (output.is_some() || code.contains(TEST)) {
-            let output = output.map(|(.., body)| body.join("\n")).unwrap_or_default();
-            programs.push(Program { line: *line, code, output });
+    for (index, fence) in fences.iter().enumerate().filter(|(_, fence)| fence.info == "rust") {
+        let output = pages::adjacent(page, &fences, index + 1).next().filter(|next| next.info == "text");
+        let code = fence.code();
+        if output.is_some() || code.contains(TEST) {
+            let output = output.map(pages::Fence::text).unwrap_or_default();
+            programs.push(Program { line: fence.line, code, output });
         }
     }
     programs
-}
-
-fn unhide(lines: &[&str]) -> String {
-    let shown = lines.iter().map(|line| match line.strip_prefix('#') {
-        Some("") => "",
-        Some(rest) if rest.starts_with(' ') => &rest[1..],
-        Some(rest) if rest.starts_with('#') => rest,
-        _ => line,
-    });
-    shown.collect::<Vec<_>>().join("\n")
 }
 
 fn identifier(page: &Path) -> String {

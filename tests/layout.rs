@@ -1,12 +1,16 @@
-//! The floors of the code: imports point downwards, `unsafe` stays in the files that are named for it, files stay short.
+//! The floors of the code: imports point downwards, `unsafe` stays in the files that are named for it, files stay short;
+//! and how wide the pages are.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "common/pages.rs"]
+mod pages;
+
 /// The floors, from the bottom up. A file uses floors below its own, and its own folder.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "error", "reactor", "stack", "timer_queue", "unwind"],
+    &["clock", "error", "prefetch", "reactor", "stack", "timer_queue", "unwind"],
     &["report"],
     &["context", "definition"],
     &["events"],
@@ -22,7 +26,7 @@ const FLOORS: &[&[&str]] = &[
     &["cancel_scope", "exit_stack", "sync", "task_group", "thread"],
     &["queue"],
     &["combinators"],
-    &["in_place", "reflect", "signal"],
+    &["call_graph", "in_place", "reflect", "signal"],
     &["dns", "fs", "stdio"],
     &["net"],
     &["transport"],
@@ -44,6 +48,7 @@ const UNSAFE: &[&str] = &[
     "fiber.rs",
     "generator/core.rs",
     "generator/yielder.rs",
+    "prefetch.rs",
     "private.rs",
     "process/running.rs",
     "reactor/epoll.rs",
@@ -66,6 +71,12 @@ const UNSAFE: &[&str] = &[
 
 /// Lines of a file that are not documentation.
 const LONGEST: usize = 700;
+
+/// Characters in a line of a page.
+const WIDEST: usize = 120;
+
+/// Of those, in a program: what the book shows without scrolling (`book/book.css`).
+const WIDEST_PROGRAM: usize = 98;
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("coro-core/src")
@@ -184,4 +195,27 @@ fn every_file_says_what_it_is_for() {
     for (name, text) in files() {
         assert!(text.starts_with("//!") || name.ends_with("_tests.rs"), "{name} has no head");
     }
+}
+
+/// Rows of tables cannot be broken. The book breaks output and reports at its margin, so they are as they are printed.
+#[test]
+fn pages_are_narrow_enough() {
+    let mut wide = Vec::new();
+    for (name, text) in pages::all(Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        let fences = pages::fences(&text);
+        for (number, line) in (1..).zip(text.lines()) {
+            let fence = fences.iter().find(|fence| fence.line < number && number < fence.end);
+            let limit = match fence {
+                Some(fence) if fence.info == "text" || fence.info == "console" => continue,
+                Some(_) => WIDEST_PROGRAM,
+                None if line.starts_with('|') => continue,
+                None => WIDEST,
+            };
+            let width = line.chars().count();
+            if width > limit {
+                wide.push(format!("{name}:{number} has {width} characters, and {limit} are the limit"));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "\n{}", wide.join("\n"));
 }

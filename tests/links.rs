@@ -9,11 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-const BOOK: &str = "book/src";
+#[path = "common/pages.rs"]
+mod pages;
 
-/// What the pages outside of the book are.
-const PAGES: &[&str] =
-    &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"];
+use pages::BOOK;
 
 /// What a page leads to, and what in it can be led to.
 #[derive(Default)]
@@ -112,24 +111,6 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The pages of the book, by their paths from the root, `SUMMARY.md` too.
-fn chapters() -> BTreeSet<String> {
-    fn collect(folder: &Path, found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                let path = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
-                found.insert(path);
-            }
-        }
-    }
-    let mut found = BTreeSet::new();
-    collect(&root().join(BOOK), &mut found);
-    found
-}
-
 /// Where a relative link of a page leads to, as a path from the root; `None` if it leaves the project.
 fn target(page: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
@@ -147,13 +128,8 @@ fn target(page: &str, link: &str) -> Option<String> {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let names = PAGES.iter().map(|page| (*page).to_owned()).chain(chapters());
-    let pages: BTreeMap<String, Page> = names
-        .map(|name| {
-            let text = fs::read_to_string(root().join(&name)).unwrap();
-            (name, Page::parse(&text))
-        })
-        .collect();
+    let pages: BTreeMap<String, Page> =
+        pages::all(&root()).into_iter().map(|(name, text)| (name, Page::parse(&text))).collect();
     let mut wrong = Vec::new();
     let mut checked = 0;
     for (name, page) in &pages {
@@ -202,7 +178,7 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_chapter_is_in_the_summary_and_is_tested() {
     let chapters: BTreeSet<String> =
-        chapters().into_iter().filter(|chapter| !chapter.ends_with("/SUMMARY.md")).collect();
+        pages::chapters(&root()).into_iter().filter(|chapter| !chapter.ends_with("/SUMMARY.md")).collect();
     let summary = fs::read_to_string(root().join(BOOK).join("SUMMARY.md")).unwrap();
     let mut named = BTreeSet::new();
     for (line, link) in Page::parse(&summary).links {

@@ -26,6 +26,11 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+#[path = "common/scratch.rs"]
+mod scratch;
+
+use scratch::{cargo, root, write_changed};
+
 /// A file of `ui/fail` or `ui/pass`.
 struct Case {
     /// Also the name of the binary: `fail_await_in_closure`.
@@ -92,10 +97,6 @@ fn spans(message: &Value) -> &[Value] {
     message["spans"].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// Runs `check` on every case, and fails with all that it finds.
 #[track_caller]
 fn check_all(cases: &[Case], check: impl Fn(&Case, &Outcome) -> Result<(), String>) {
@@ -116,12 +117,10 @@ fn check_all(cases: &[Case], check: impl Fn(&Case, &Outcome) -> Result<(), Strin
 fn build() -> &'static BTreeMap<String, Outcome> {
     static OUTCOMES: OnceLock<BTreeMap<String, Outcome>> = OnceLock::new();
     OUTCOMES.get_or_init(|| {
-        let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui");
+        let project = scratch::folder("ui");
         generate(&project);
         let output = cargo(&project)
             .args(["build", "--workspace", "--offline", "--keep-going", "--message-format=json"])
-            .arg("--target-dir")
-            .arg(project.join("target"))
             .stderr(Stdio::piped())
             .output()
             .expect("cargo runs");
@@ -146,23 +145,6 @@ fn build() -> &'static BTreeMap<String, Outcome> {
     })
 }
 
-/// The cargo that runs this test, without the flags that were meant for the outer build: those of a sanitizer would
-/// need another standard library, and change the messages.
-fn cargo(project: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(project);
-    for (name, _) in env::vars_os() {
-        let Some(name) = name.to_str() else { continue };
-        let flags = name.ends_with("RUSTFLAGS") || name.ends_with("_WRAPPER");
-        let choice = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_"];
-        if flags || choice.iter().any(|start| name.starts_with(start)) {
-            cargo.env_remove(name);
-        }
-    }
-    cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
-    cargo
-}
-
 /// Writes a workspace with one package for each edition, whose binaries are the cases.
 fn generate(project: &Path) {
     let mut packages = BTreeMap::<String, String>::new();
@@ -178,24 +160,12 @@ fn generate(project: &Path) {
         let _ = write!(manifest, "\n[[bin]]\nname = {:?}\npath = {:?}\n", case.name, case.path);
     }
     let members: Vec<&String> = packages.keys().collect();
-    let workspace =
-        format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.dev]\ndebug = false\n");
+    let workspace = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
     write_changed(&project.join("Cargo.toml"), &workspace);
     for (edition, manifest) in &packages {
         write_changed(&project.join(edition).join("Cargo.toml"), manifest);
     }
-    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).expect("the workspace has a Cargo.lock");
-}
-
-/// Writes a file unless it says so already, so that cargo need not look at it again.
-fn write_changed(path: &Path, text: &str) {
-    if fs::read_to_string(path).is_ok_and(|before| before == text) {
-        return;
-    }
-    let folder = path.parent().expect("it is in a folder");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, text))
-        .expect("the target directory can be written");
+    scratch::lock(project);
 }
 
 /// There is one error at each marked line, none elsewhere, and together they have the telling words.

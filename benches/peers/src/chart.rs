@@ -1,6 +1,7 @@
 //! The chart: a line for each row, a dot for each runtime, on a logarithmic axis. Plain SVG.
 //!
-//! It brings its own background, and changes its colours with the reader's scheme: it can be read on any page.
+//! It brings its own background, and changes its colours with the reader's scheme: it can be read on any page. It is
+//! narrow, since a phone makes it as narrow as itself, and the letters with it.
 
 use std::fmt::Write;
 
@@ -23,22 +24,23 @@ const MARKS: &[Mark] = &[
     Mark("coro", "coro", "#d1341f", "#ff7a63", false),
 ];
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 350.0;
-const RIGHT: f64 = 40.0;
-const LINE: f64 = 30.0;
+const WIDTH: f64 = 500.0;
+const MARGIN: f64 = 24.0;
+/// A row is its label and, below that, its dots.
+const ROW: f64 = 42.0;
+/// Entries in a line of the legend.
+const COLUMNS: usize = 3;
 
 pub fn draw(results: &Results) -> String {
     let mut body = String::new();
     let mut y = 34.0;
-    let _ = writeln!(body, "<text class='title' x='24' y='{y}'>What it costs, on one core</text>");
-    y += 22.0;
-    let _ = writeln!(
-        body,
-        "<text class='note' x='24' y='{y}'>Medians of {}, CPU time; logarithmic, further left is better.</text>",
-        results.turns()
-    );
-    y = legend(results, &mut body, y + 28.0);
+    let _ = writeln!(body, "<text class='title' x='{MARGIN}' y='{y}'>What it costs, on one core</text>");
+    let medians = format!("Medians of {}, CPU time.", results.turns());
+    for note in [medians.as_str(), "Logarithmic, further left is better. The figure is coro's."] {
+        y += 20.0;
+        let _ = writeln!(body, "<text class='note' x='{MARGIN}' y='{y}'>{note}</text>");
+    }
+    y = legend(results, &mut body, y + 30.0);
     for (panel, title) in
         [(Panel::Time, "nanoseconds each"), (Panel::Memory, "bytes each, page tables included")]
     {
@@ -46,7 +48,7 @@ pub fn draw(results: &Results) -> String {
             |row: &&Measured| ROWS.iter().any(|plan| plan.key == row.row && plan.panel == Some(panel));
         let rows: Vec<&Measured> = results.rows.iter().filter(drawn).collect();
         if !rows.is_empty() {
-            y = axis(&rows, title, &mut body, y + 16.0);
+            y = axis(&rows, title, &mut body, y + 20.0);
         }
     }
     let height = y + 12.0;
@@ -95,19 +97,15 @@ fn style() -> String {
 }
 
 /// What the dots mean; returns where it ends.
-fn legend(results: &Results, body: &mut String, mut y: f64) -> f64 {
-    let mut x = 30.0;
-    for (index, Mark(key, label, ..)) in MARKS.iter().enumerate().rev() {
-        if !results.rows.iter().any(|row| row.median(key).is_some()) {
-            continue;
-        }
-        let width = 30.0 + 7.2 * label.len() as f64;
-        if x + width > WIDTH - 16.0 {
-            (x, y) = (30.0, y + 22.0);
-        }
-        let _ = writeln!(body, "<circle class='m{index}' cx='{x}' cy='{:.1}' r='5'/>", y - 4.0);
+fn legend(results: &Results, body: &mut String, top: f64) -> f64 {
+    let measured = |mark: &Mark| results.rows.iter().any(|row| row.median(mark.0).is_some());
+    let marks = MARKS.iter().enumerate().rev().filter(|(_, mark)| measured(mark));
+    let mut y = top;
+    for (place, (index, Mark(_, label, ..))) in marks.enumerate() {
+        let x = MARGIN + 6.0 + (WIDTH - 2.0 * MARGIN) / COLUMNS as f64 * (place % COLUMNS) as f64;
+        y = top + 22.0 * (place / COLUMNS) as f64;
+        let _ = writeln!(body, "<circle class='m{index}' cx='{x:.1}' cy='{:.1}' r='5'/>", y - 4.0);
         let _ = writeln!(body, "<text x='{:.1}' y='{y}'>{label}</text>", x + 11.0);
-        x += width;
     }
     y
 }
@@ -118,29 +116,26 @@ fn axis(rows: &[&Measured], title: &str, body: &mut String, top: f64) -> f64 {
     let figures: Vec<f64> = rows.iter().flat_map(|row| shown(&row)).filter(|figure| *figure > 0.0).collect();
     let (least, most) = figures.iter().fold((f64::MAX, f64::MIN), |(a, b), f| (a.min(*f), b.max(*f)));
     let (first, last) = ((least / 1.5).log10(), (most * 1.5).log10());
-    let x = |figure: f64| LEFT + (WIDTH - LEFT - RIGHT) * (figure.log10() - first) / (last - first);
-    let (begin, end) = (top + 24.0, top + 24.0 + LINE * rows.len() as f64);
-    let _ = writeln!(body, "<text class='note' x='24' y='{:.1}'>{title}</text>", top + 14.0);
-    for power in first.ceil() as i32..=last.floor() as i32 {
-        let at = x(10_f64.powi(power));
+    let x = |figure: f64| MARGIN + (WIDTH - 2.0 * MARGIN) * (figure.log10() - first) / (last - first);
+    let begin = top + 40.0;
+    let _ = writeln!(body, "<text class='note' x='{MARGIN}' y='{:.1}'>{title}</text>", top + 14.0);
+    let powers: Vec<f64> =
+        (first.ceil() as i32..=last.floor() as i32).map(|power| 10_f64.powi(power)).collect();
+    for power in &powers {
+        let (at, y, tick) = (x(*power), top + 34.0, whole(*power));
         let _ =
-            writeln!(body, "<line class='grid' x1='{at:.1}' y1='{begin:.1}' x2='{at:.1}' y2='{end:.1}'/>");
-        let tick = whole(10_f64.powi(power));
-        let _ = writeln!(
-            body,
-            "<text class='tick' x='{at:.1}' y='{:.1}' text-anchor='middle'>{tick}</text>",
-            top + 14.0
-        );
+            writeln!(body, "<text class='tick' x='{at:.1}' y='{y:.1}' text-anchor='middle'>{tick}</text>");
     }
     for (index, row) in rows.iter().enumerate() {
-        let y = begin + LINE * (index as f64 + 0.5);
+        let top = begin + ROW * index as f64;
+        let y = top + 32.0;
+        for at in powers.iter().map(|power| x(*power)) {
+            let (y1, y2) = (y - 8.0, y + 8.0);
+            let _ =
+                writeln!(body, "<line class='grid' x1='{at:.1}' y1='{y1:.1}' x2='{at:.1}' y2='{y2:.1}'/>");
+        }
         let label = label(row);
-        let _ = writeln!(
-            body,
-            "<text x='{:.1}' y='{:.1}' text-anchor='end'>{label}</text>",
-            LEFT - 16.0,
-            y + 4.0
-        );
+        let _ = writeln!(body, "<text x='{MARGIN}' y='{:.1}'>{label}</text>", top + 18.0);
         let figures = shown(&row);
         let (a, b) = figures.iter().fold((f64::MAX, f64::MIN), |(a, b), f| (a.min(*f), b.max(*f)));
         let _ =
@@ -156,14 +151,15 @@ fn axis(rows: &[&Measured], title: &str, body: &mut String, top: f64) -> f64 {
             if *key == "coro" {
                 let _ = writeln!(
                     body,
-                    "<text class='ours' x='{at:.1}' y='{:.1}' text-anchor='middle'>{}</text>",
-                    y - 10.0,
+                    "<text class='ours' x='{:.1}' y='{:.1}' text-anchor='end'>{}</text>",
+                    WIDTH - MARGIN,
+                    top + 18.0,
                     short(figure)
                 );
             }
         }
     }
-    end
+    begin + ROW * rows.len() as f64
 }
 
 /// The row's label; one that goes on the line before it says what it means.
