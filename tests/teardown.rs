@@ -654,3 +654,20 @@ fn a_suspended_generator_is_closed_by_the_destructor_of_a_thread_local() {
     assert_well(&child);
     assert_eq!(stderr(&child).matches("closed").count(), 2);
 }
+
+#[test]
+fn tasks_that_an_exit_of_the_process_leaks_are_reported_as_one() {
+    let child = in_child("tasks_that_an_exit_of_the_process_leaks_are_reported_as_one", || {
+        run(|| -> Result<()> {
+            let tasks: Vec<_> = (0..1000).map(|_| create_task(coroutine(forever))).collect();
+            sleep(secs(1)).co_await()?;
+            std::process::exit(i32::from(tasks.iter().any(|task| task.done())))
+        })
+        .unwrap();
+    });
+    let Some(child) = child else { return };
+    assert_well(&child);
+    let told = stderr(&child);
+    assert_eq!(told.matches("a task was leaked").count(), 1, "{told}");
+    assert!(told.ends_with("\nand 1000 more\n") && told.contains("name='Task-1'"), "{told}");
+}

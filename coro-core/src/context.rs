@@ -83,21 +83,36 @@ impl Slot {
         }
     }
 
-    /// Makes it the current one until the guard is dropped.
+    /// Makes it the current one until the guard is dropped. Where another one may be, [`leave_slot`] comes first.
     #[inline(always)]
     pub(crate) fn enter(&self) -> InSlot<'_> {
-        InSlot { before: CURRENT.replace(self), _slot: PhantomData }
+        debug_assert!(CURRENT.get().is_null(), "a step in a step");
+        CURRENT.set(self);
+        InSlot(PhantomData)
     }
 }
 
-/// Makes the former slot the current one again.
-pub(crate) struct InSlot<'a> {
-    before: *const Slot,
-    _slot: PhantomData<&'a Slot>,
-}
+/// Lets go of the current slot.
+pub(crate) struct InSlot<'a>(PhantomData<&'a Slot>);
 
 impl Drop for InSlot<'_> {
     #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.set(ptr::null());
+    }
+}
+
+/// Makes no slot the current one until the guard is dropped.
+pub(crate) fn leave_slot() -> OutOfSlot {
+    OutOfSlot { before: CURRENT.replace(ptr::null()) }
+}
+
+/// Makes the former slot the current one again.
+pub(crate) struct OutOfSlot {
+    before: *const Slot,
+}
+
+impl Drop for OutOfSlot {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
@@ -106,8 +121,9 @@ impl Drop for InSlot<'_> {
 /// Calls `f` with the current slot. `None` at the end of the thread, when its own is gone.
 #[inline]
 fn with_current<T>(f: impl FnOnce(&Slot) -> T) -> Option<T> {
-    // SAFETY: it is null, or points to a slot that is borrowed by the guard `InSlot` that set it. That guard has not been
-    // dropped: it would have set it back. (Guards live in frames that never suspend, and are dropped last in, first out.)
+    // SAFETY: it is null, or points to a slot that is borrowed by the guard `InSlot` that was made when it was set. That
+    // guard has not been dropped: it would have made it null. (It and `OutOfSlot`, which sets it again, live in frames that
+    // never suspend, and are dropped last in, first out.)
     match unsafe { CURRENT.get().as_ref() } {
         Some(slot) => Some(f(slot)),
         None => OWN.try_with(f).ok(),

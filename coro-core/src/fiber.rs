@@ -26,6 +26,7 @@ use corosensei::{CoroutineResult, Yielder};
 
 use crate::error::{Error, Result, RuntimeError};
 use crate::events::AnyFuture;
+use crate::prefetch::prefetch_around;
 use crate::report;
 use crate::stack::{self, PooledStack};
 use crate::unwind;
@@ -479,6 +480,11 @@ impl<I, Y, R> Fiber<I, Y, R> {
             }
         }
         result
+    }
+
+    /// Asks for the part of the stack that the next switch to it looks at.
+    pub(crate) fn prefetch(&self) {
+        prefetch_around(self.root, 128, 128);
     }
 
     /// Whether something on this fiber is borrowed from elsewhere, so that it must not be unwound.

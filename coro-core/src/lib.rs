@@ -109,6 +109,7 @@
 //! | asynchronous comprehensions | [`Aiter`] |
 //! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
+//! | `print_call_graph`, `capture_call_graph` | [`print_call_graph`], [`capture_call_graph`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
 //! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
 //! | `KeyboardInterrupt`, `SystemExit` | [`KeyboardInterrupt`], [`SystemExit`] |
@@ -135,6 +136,7 @@ extern crate self as coro_core;
 pub mod __private;
 mod async_context;
 mod async_iter;
+mod call_graph;
 mod cancel_scope;
 pub mod channel;
 mod clock;
@@ -155,6 +157,7 @@ mod generator;
 mod in_place;
 mod io;
 pub mod net;
+mod prefetch;
 #[cfg(unix)]
 pub mod process;
 mod queue;
@@ -183,6 +186,10 @@ pub use async_context::{AsyncContextManager, ContextManager, context_manager};
 pub use async_iter::{
     Aiter, AsyncGenerator, AsyncIterator, AsyncLent, Peekable, SharedAsyncGenerator, SuspendingIter, aiter,
     anext, anext_or, async_generator,
+};
+pub use call_graph::{
+    FrameCallGraphEntry, FutureCallGraph, capture_call_graph, format_call_graph, future_add_to_awaited_by,
+    future_discard_from_awaited_by, print_call_graph,
 };
 pub use cancel_scope::{CancelScope, fail_after, fail_at, move_on_after, move_on_at};
 pub use combinators::{

@@ -11,11 +11,16 @@ use std::task::{RawWakerVTable, Wake, Waker};
 
 use slab::Slab;
 
-use crate::events::{Doors, LoopCore};
+use crate::events::{AnyFuture, Doors, LoopCore};
 
 /// What a waker wakes.
 pub(crate) trait Woken {
     fn wake(self: Rc<Self>);
+
+    /// As that of [`Runnable`](crate::events::Runnable).
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        None
+    }
 }
 
 struct Entry {
@@ -34,8 +39,17 @@ thread_local! {
     static ENTRIES: RefCell<Entries> = RefCell::default();
     /// This thread's number; 0 before it is asked for.
     static MARK: Cell<u64> = const { Cell::new(0) };
-    /// The slot whose waker was given out last, for a poll that may be going on; what that waker can do.
-    static POLLED: Cell<Option<(usize, &'static RawWakerVTable)>> = const { Cell::new(None) };
+    /// The slot whose waker was given out last, for a poll that may be going on.
+    static POLLED: Cell<Option<Polled>> = const { Cell::new(None) };
+}
+
+/// A slot that is there still, and what its waker is told by: no other one has that address meanwhile.
+#[derive(Clone, Copy)]
+struct Polled {
+    key: usize,
+    generation: u64,
+    data: *const (),
+    vtable: &'static RawWakerVTable,
 }
 
 /// Tells threads apart, cheaply. No number is given twice, so that a waker which outlives its thread is a stranger
@@ -54,6 +68,7 @@ fn thread_mark() -> u64 {
 /// Keeps a target reachable for its wakers until it is dropped.
 pub(crate) struct WakeSlot {
     key: usize,
+    generation: u64,
     waker: Waker,
 }
 
@@ -67,15 +82,16 @@ impl WakeSlot {
             let doors = Arc::clone(&core.doors);
             let waker = Arc::new(SlotWaker { key, generation, thread: thread_mark(), doors });
             entries.slab[key].waker = Arc::downgrade(&waker);
-            Self { key, waker: waker.into() }
+            Self { key, generation, waker: waker.into() }
         });
         // At the end of the thread nobody will be woken any more.
-        made.unwrap_or_else(|_| Self { key: usize::MAX, waker: Waker::noop().clone() })
+        made.unwrap_or_else(|_| Self { key: usize::MAX, generation: 0, waker: Waker::noop().clone() })
     }
 
     /// The waker, to be asked for at each poll.
     pub(crate) fn waker(&self) -> &Waker {
-        let _ = POLLED.try_with(|polled| polled.set(Some((self.key, self.waker.vtable()))));
+        let (data, vtable) = (self.waker.data(), self.waker.vtable());
+        POLLED.set(Some(Polled { key: self.key, generation: self.generation, data, vtable }));
         &self.waker
     }
 }
@@ -94,16 +110,9 @@ impl KeptWaker {
 
     /// The slot that is polled now, if this is its waker: the same pointer, and the same functions.
     fn of_slot(waker: &Waker) -> Option<Self> {
-        let (key, vtable) = POLLED.try_with(Cell::get).ok()??;
-        let entries = |entries: &RefCell<Entries>| {
-            let entries = entries.borrow();
-            let entry = entries.slab.get(key)?;
-            let is_it = ptr::eq(vtable, waker.vtable())
-                && entry.waker.strong_count() > 0
-                && ptr::eq(entry.waker.as_ptr().cast(), waker.data());
-            is_it.then_some(Self::Slot { key, generation: entry.generation })
-        };
-        ENTRIES.try_with(entries).ok()?
+        let Polled { key, generation, data, vtable } = POLLED.get()?;
+        let is_it = ptr::eq(data, waker.data()) && ptr::eq(vtable, waker.vtable());
+        is_it.then_some(Self::Slot { key, generation })
     }
 
     /// Wakes if that runs no code of a user.
@@ -126,6 +135,14 @@ impl KeptWaker {
             Self::Other(waker) => waker.wake(),
         }
     }
+
+    /// Who waits by it; of somebody else's waker nobody knows.
+    pub(crate) fn awaiter(&self) -> Option<AnyFuture> {
+        match self {
+            Self::Slot { key, generation } => target(*key, *generation)?.awaiter(),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// How many slots of a loop have a waker that nobody but the slot holds: it can wake nobody.
@@ -141,6 +158,9 @@ pub(crate) fn idle_slots(doors: &Arc<Doors>) -> usize {
 
 impl Drop for WakeSlot {
     fn drop(&mut self) {
+        if POLLED.get().is_some_and(|polled| ptr::eq(polled.data, self.waker.data())) {
+            POLLED.set(None);
+        }
         // At the end of the thread the slab may be gone already.
         let entry = ENTRIES.try_with(|entries| entries.borrow_mut().slab.try_remove(self.key));
         drop(entry);
@@ -154,8 +174,8 @@ struct SlotWaker {
     doors: Arc<Doors>,
 }
 
-fn wake_slot(key: usize, generation: u64) {
-    let target = ENTRIES.try_with(|entries| {
+fn target(key: usize, generation: u64) -> Option<Rc<dyn Woken>> {
+    let found = ENTRIES.try_with(|entries| {
         let entries = entries.borrow();
         entries
             .slab
@@ -163,7 +183,11 @@ fn wake_slot(key: usize, generation: u64) {
             .filter(|entry| entry.generation == generation)
             .map(|entry| Rc::clone(&entry.target))
     });
-    if let Ok(Some(target)) = target {
+    found.ok().flatten()
+}
+
+fn wake_slot(key: usize, generation: u64) {
+    if let Some(target) = target(key, generation) {
         target.wake();
     }
 }

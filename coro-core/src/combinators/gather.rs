@@ -246,6 +246,10 @@ impl<O: 'static> Runnable for Child<O> {
     fn callback_name(&self) -> String {
         format!("gather() at {}:{}", file!(), line!())
     }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        self.gathering.outer.borrow().as_ref().map(Future::any)
+    }
 }
 
 fn start<O: 'static>(taken: Vec<Taken>, return_exceptions: bool, collect: Collect<O>) -> OnceFuture<O> {

@@ -1,5 +1,6 @@
 //! `shield`: what is awaited goes on when the one who awaits is cancelled.
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -7,7 +8,7 @@ use crate::coroutine::Awaitable;
 use crate::error::{Cancelled, Result};
 use crate::events::{AnyFuture, LoopCore, Runnable};
 use crate::future::{Future, OnceFuture};
-use crate::task::ensure_future;
+use crate::task::{EnsuredFuture, ensure_future};
 
 /// Protects what it is given from the cancellation of the one who awaits it; `asyncio.shield()`.
 ///
@@ -51,16 +52,8 @@ where
         return OnceFuture(outer);
     }
     let any = (*inner).clone();
-    let call = {
-        let outer = outer.clone();
-        move || {
-            if !outer.cancelled() {
-                settle(&outer, inner.into_result());
-            }
-        }
-    };
-    let waiter: Rc<dyn Runnable> =
-        Rc::new(InnerDone { call: std::cell::Cell::new(Some(Box::new(call))), inner: any.clone() });
+    let done = InnerDone { inner: any.clone(), result: Cell::new(Some(inner)), outer: outer.clone() };
+    let waiter: Rc<dyn Runnable> = Rc::new(done);
     any.0.add_waiter(Rc::clone(&waiter));
     outer.any().0.add_waiter(Rc::new(OuterDone { inner: any, waiter }));
     OnceFuture(outer)
@@ -79,17 +72,19 @@ fn settle<T: 'static>(outer: &Future<T>, result: Result<T>) {
 }
 
 /// The done callback of what is shielded.
-struct InnerDone {
-    call: std::cell::Cell<Option<Box<dyn FnOnce()>>>,
+struct InnerDone<T> {
     inner: AnyFuture,
+    result: Cell<Option<EnsuredFuture<T>>>,
+    outer: Future<T>,
 }
 
-impl Runnable for InnerDone {
+impl<T: 'static> Runnable for InnerDone<T> {
     fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         // Counts as looked at, also when the outer future was cancelled and nobody asks any more.
         drop(self.inner.exception());
-        if let Some(call) = self.call.take() {
-            call();
+        let result = self.result.take();
+        if let Some(result) = result.filter(|_| !self.outer.cancelled()) {
+            settle(&self.outer, result.into_result());
         }
     }
 
@@ -99,6 +94,10 @@ impl Runnable for InnerDone {
 
     fn callback_name(&self) -> String {
         format!("shield() at {}:{}", file!(), line!())
+    }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(self.outer.any())
     }
 }
 

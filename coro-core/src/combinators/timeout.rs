@@ -458,6 +458,10 @@ impl Runnable for Release {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wait_for()")
     }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(self.0.any())
+    }
 }
 
 /// Waits as for a task that was cancelled before it began: asyncio makes one of what is awaited with a limit of

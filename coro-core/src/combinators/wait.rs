@@ -230,6 +230,10 @@ impl Runnable for Watch {
     fn callback_name(&self) -> String {
         format!("wait() at {}:{}", file!(), line!())
     }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(self.waiter.any())
+    }
 }
 
 impl<F: AsFuture> Awaitable for Wait<F> {

@@ -35,7 +35,7 @@ use std::task::{Context as PollContext, Poll, Waker};
 use crate::coroutine::{Awaitable, Coroutine, Origins, Polled, Polls, SharedCoroutine, Stackless, suspend};
 use crate::definition::Origin;
 use crate::error::{Result, RuntimeError};
-use crate::events::{AnyFuture, LoopCore, Runnable, running_core};
+use crate::events::{AnyFuture, LoopCore, Runnable, Waitable, Wakeup, running_core};
 use crate::fiber::Awaited;
 use crate::future::{Future, OnceFuture};
 use crate::task::{EnsuredFuture, Task, ensure_future};
@@ -54,16 +54,16 @@ impl<F: StdFuture> Awaitable for F {
                 Poll::Pending => running_core().map(|_| unreachable!("looked at above")),
             };
         };
-        let wake_up = Rc::new(WakeUp { future: RefCell::new(Future::on(Rc::clone(&core))) });
+        let wake_up = Rc::new(WakeUp { wait: RefCell::new(Wakeup::new(&core)) });
         let slot = WakeSlot::new(&core, Rc::clone(&wake_up) as Rc<dyn Woken>);
         loop {
             let mut context = PollContext::from_waker(slot.waker());
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 return Ok(value);
             }
-            let woken = wake_up.future.borrow().clone();
-            suspend(Awaited::Future(woken.any()))?;
-            *wake_up.future.borrow_mut() = Future::on(Rc::clone(&core));
+            let wait = Rc::clone(&wake_up.wait.borrow());
+            suspend(Awaited::Future(AnyFuture(wait as Rc<dyn Waitable>)))?;
+            wake_up.renew(&core);
         }
     }
 
@@ -79,16 +79,33 @@ impl<F: StdFuture> Awaitable for F {
     }
 }
 
-/// What a waker of a future that is polled on a stack settles.
+/// What a waker of a future that is polled on a stack ends.
 struct WakeUp {
-    future: RefCell<Future<()>>,
+    wait: RefCell<Rc<Wakeup>>,
+}
+
+impl WakeUp {
+    /// Begins the next wait.
+    fn renew(&self, core: &Rc<LoopCore>) {
+        let next = Wakeup::new(core);
+        self.wait.replace(next).give_back();
+    }
 }
 
 impl Woken for WakeUp {
     fn wake(self: Rc<Self>) {
-        let future = self.future.borrow().clone();
-        // A second wake before the next poll finds it settled, which is as good.
-        let _ = future.settle_value(());
+        // A second wake before the next poll finds it ended, which is as good.
+        self.wait.borrow().wake();
+    }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(AnyFuture(Rc::clone(&self.wait.borrow()) as Rc<dyn Waitable>))
+    }
+}
+
+impl Drop for WakeUp {
+    fn drop(&mut self) {
+        self.wait.get_mut().give_back();
     }
 }
 
@@ -238,6 +255,13 @@ impl<T: 'static> Runnable for Waiting<T> {
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Waker::wake()")
+    }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        let waker = self.waker.take();
+        let awaiter = waker.as_ref().and_then(KeptWaker::awaiter);
+        self.waker.set(waker);
+        awaiter
     }
 }
 

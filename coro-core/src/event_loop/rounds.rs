@@ -14,16 +14,15 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use std::vec::Drain;
 
 use super::Deadlock;
 use crate::error::{Error, Panicked, Result};
-use crate::events::{ExceptionContext, LoopCore, Runnable, enter_running};
+use crate::events::{ExceptionContext, LoopCore, Round, Runnable, enter_running};
 use crate::fiber::barrier;
 use crate::reactor::Hold;
 use crate::report;
 use crate::stack;
-use crate::task::tasks_of;
+use crate::task::{are_many, leave_task, tasks_of};
 use crate::waker::idle_slots;
 
 /// Before a wait of this length it is worth giving the memory of free stacks back.
@@ -41,6 +40,7 @@ pub(crate) fn run(core: &Rc<LoopCore>) -> Result<()> {
             self.0.stopping.set(false);
         }
     }
+    let _outer = leave_task();
     let _running = enter_running(core);
     core.running.set(true);
     let _leave = Leave(core);
@@ -68,24 +68,26 @@ fn report_panic(core: &Rc<LoopCore>, message: &str, payload: Box<dyn Any + Send>
 
 fn rounds(core: &Rc<LoopCore>) -> Result<()> {
     core.until_sample.set(0);
+    let mut polled = false;
     loop {
-        let idle = core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core);
-        if idle {
-            wait(core)?;
-            core.until_sample.set(0);
-        }
         take_in(core);
         if core.until_sample.get() == 0 {
             core.until_sample.set(core.sample_every);
-            if !idle && core.reactor.is_watching() {
+            if !polled && core.reactor.is_watching() && !core.ready.borrow().is_empty() {
                 core.reactor.wait(Some(Duration::ZERO))?;
             }
             ready_timers(core);
         }
         core.until_sample.set(core.until_sample.get() - 1);
-        run_ready(core);
+        let ran = run_ready(core);
         if core.stopping.get() {
             return core.stopped();
+        }
+        // Nothing was ready: what is asked here need not be asked again at once.
+        polled = !ran;
+        if !ran {
+            wait(core)?;
+            core.until_sample.set(0);
         }
     }
 }
@@ -153,7 +155,7 @@ fn wait(core: &Rc<LoopCore>) -> Result<()> {
     };
     if timeout.is_none_or(|timeout| timeout >= LONG_WAIT) {
         stack::idle();
-        core.trim();
+        core.ready.borrow_mut().trim();
     }
     Ok(core.reactor.wait(timeout)?)
 }
@@ -206,48 +208,50 @@ fn ready_timers(core: &LoopCore) {
     }
 }
 
-/// Runs exactly the entries that are ready now; what they add comes in the next round.
-fn run_ready(core: &Rc<LoopCore>) {
+/// Runs exactly the entries that are ready now; what they add comes in the next round. Whether there were any.
+#[inline(always)]
+fn run_ready(core: &Rc<LoopCore>) -> bool {
     let mut ready = core.ready.borrow_mut();
     match ready.len() {
-        0 => {}
+        0 => return false,
         1 => {
-            let item = ready.pop();
+            let item = ready.take_only();
             drop(ready);
             if let Some(item) = item {
                 run_one(core, item);
             }
         }
         _ => {
-            let items = std::mem::replace(&mut *ready, core.spare.take());
+            let round = ready.take_round();
             drop(ready);
-            run_all(core, items);
+            run_all(core, round);
         }
     }
+    true
 }
 
-fn run_all(core: &Rc<LoopCore>, mut items: Vec<Rc<dyn Runnable>>) {
-    /// Those that were not run, since one of them broke out of the loop or panicked, are the first of the next round.
-    struct Left<'a>(Drain<'a, Rc<dyn Runnable>>, &'a LoopCore);
+fn run_all(core: &Rc<LoopCore>, round: Round) {
+    /// Those that were not run, since one of them broke out of the loop or panicked, go back.
+    struct Left<'a>(Round, &'a LoopCore);
     impl Drop for Left<'_> {
         fn drop(&mut self) {
-            if !self.0.as_slice().is_empty() {
-                drop(self.1.ready.borrow_mut().splice(0..0, self.0.by_ref()));
-            }
+            self.1.ready.borrow_mut().give_back(std::mem::take(&mut self.0));
         }
     }
+    let mut left = Left(round, core);
     if let Some(seed) = core.seed.get() {
-        core.seed.set(Some(shuffle(&mut items, seed)));
+        core.seed.set(Some(shuffle(left.0.left(), seed)));
     }
-    let mut left = Left(items.drain(..), core);
-    for item in left.0.by_ref() {
+    let prefetches = are_many();
+    while let Some(item) = left.0.next() {
+        if prefetches {
+            left.0.prefetch();
+        }
         run_one(core, item);
         if core.broken.get() {
             break;
         }
     }
-    drop(left);
-    core.spare.set(items);
 }
 
 #[inline(always)]
@@ -276,9 +280,10 @@ fn run_timed(core: &Rc<LoopCore>, item: Rc<dyn Runnable>) {
 
 /// Permutes the tasks of each stretch without a callback in it: asyncio promises the order of callbacks, and who schedules
 /// one before a task may rely on that. Gives the next seed.
-fn shuffle(items: &mut [Rc<dyn Runnable>], seed: u64) -> u64 {
+fn shuffle(items: &mut [Option<Rc<dyn Runnable>>], seed: u64) -> u64 {
+    let is_task = |item: &Option<Rc<dyn Runnable>>| item.as_ref().is_some_and(|item| item.is_task());
     items
-        .chunk_by_mut(|one, next| one.is_task() && next.is_task())
+        .chunk_by_mut(|one, next| is_task(one) && is_task(next))
         .fold(seed, |seed, tasks| permute(tasks, seed))
 }
 

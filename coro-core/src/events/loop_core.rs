@@ -15,7 +15,9 @@ use slab::Slab;
 use super::signals::SignalEntries;
 #[cfg(unix)]
 use super::watch::Watches;
-use super::{Doors, EventLoop, ExceptionContext, ExceptionHandler, Executor, Resource, Runnable, Wakeup};
+use super::{
+    Doors, EventLoop, ExceptionContext, ExceptionHandler, Executor, Ready, Resource, Runnable, Wakeup,
+};
 use crate::clock::Clock;
 use crate::error::{Error, Panicked, Result, RuntimeError};
 use crate::reactor::Reactor;
@@ -26,9 +28,7 @@ use crate::unwind;
 /// Everything that belongs to one loop. `event_loop/` runs it; futures and tasks hold it.
 pub(crate) struct LoopCore {
     /// What runs in the next round.
-    pub(crate) ready: RefCell<Vec<Rc<dyn Runnable>>>,
-    /// Empty: what is ready in the next round but one goes into its memory.
-    pub(crate) spare: Cell<Vec<Rc<dyn Runnable>>>,
+    pub(crate) ready: RefCell<Ready>,
     pub(crate) timers: RefCell<TimerQueue<Rc<dyn Runnable>>>,
     pub(crate) clock: Clock,
     pub(crate) reactor: Reactor,
@@ -84,9 +84,6 @@ pub(crate) struct LoopCore {
 /// How many operations on sockets may follow each other without a wait.
 pub(crate) const OPERATIONS: u32 = 128;
 
-/// For so many ready entries an idle loop keeps the memory.
-const KEPT_READY: usize = 4096;
-
 impl LoopCore {
     pub(crate) fn new(clock: Clock, stack_size: usize, sample_every: u32) -> io::Result<Rc<Self>> {
         let reactor = Reactor::new()?;
@@ -94,7 +91,6 @@ impl LoopCore {
         let doors = Doors::new(reactor.notifier());
         Ok(Rc::new(Self {
             ready: RefCell::default(),
-            spare: Cell::default(),
             timers: RefCell::new(TimerQueue::new()),
             clock,
             reactor,
@@ -136,14 +132,6 @@ impl LoopCore {
         if !self.closed.get() {
             self.ready.borrow_mut().push(item);
         }
-    }
-
-    /// Gives back what only a burst of ready entries needed.
-    pub(crate) fn trim(&self) {
-        self.ready.borrow_mut().shrink_to(KEPT_READY);
-        let mut spare = self.spare.take();
-        spare.shrink_to(KEPT_READY);
-        self.spare.set(spare);
     }
 
     /// Runs `item` at `when` by this loop's clock. On a closed loop nothing happens.
@@ -301,15 +289,6 @@ impl Drop for CloseGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_idle_loop_gives_the_memory_of_a_burst_back() {
-        let core = LoopCore::new(Clock::virtual_from(Duration::ZERO), 1 << 16, 1).unwrap();
-        core.ready.borrow_mut().reserve(100_000);
-        core.spare.set(Vec::with_capacity(100_000));
-        core.trim();
-        assert!(core.ready.borrow().capacity() <= KEPT_READY && core.spare.take().capacity() <= KEPT_READY);
-    }
 
     #[test]
     fn moments_are_rounded_up_to_a_multiple_of_the_slack() {

@@ -10,6 +10,7 @@ mod event_loop;
 mod executor;
 mod handle;
 mod loop_core;
+mod ready;
 mod signals;
 mod wakeup;
 #[cfg(unix)]
@@ -27,15 +28,23 @@ pub use executor::Executor;
 pub(crate) use handle::callback;
 pub use handle::{Handle, TimerHandle};
 pub(crate) use loop_core::{CloseGuard, LoopCore, OPERATIONS, default_exception_handler};
+pub(crate) use ready::{Ready, Round};
 pub(crate) use signals::{SignalEntry, SignalHandler, SignalListener};
 pub(crate) use wakeup::Wakeup;
 
+use crate::definition::Origin;
 use crate::error::{Error, Result, RuntimeError};
 
 /// Something the loop runs once per entry in its ready queue: a callback, or the next step of a task.
 pub(crate) trait Runnable {
     /// Does what it is there for. `core` is the loop that runs it. Nothing happens if it was cancelled.
     fn run(self: Rc<Self>, core: &Rc<LoopCore>);
+
+    /// Asks for its memory, which it does not look at.
+    fn prefetch(&self) {}
+
+    /// Asks for the memory that it will switch to.
+    fn prefetch_stack(&self) {}
 
     /// Whether it is the step of a task.
     fn is_task(&self) -> bool {
@@ -53,6 +62,11 @@ pub(crate) trait Runnable {
     /// How it stands in the list of callbacks of a future that it waits for.
     fn callback_name(&self) -> String {
         "callback()".to_owned()
+    }
+
+    /// Who waits, where it stands in that list for a wait: a task, or a future that others wait for in their turn.
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        None
     }
 }
 
@@ -78,6 +92,8 @@ pub(crate) trait Waitable {
     fn add_waiter(&self, waiter: Rc<dyn Runnable>);
     /// Takes a waiter back that has not been scheduled yet.
     fn remove_waiter(&self, waiter: &Rc<dyn Runnable>);
+    /// Those that were added and not taken back, as long as it is pending.
+    fn waiters(&self) -> Vec<Rc<dyn Runnable>>;
     fn event_loop(&self) -> Option<Rc<LoopCore>>;
     /// Whether it belongs to this loop.
     fn is_of(&self, core: &Rc<LoopCore>) -> bool {
@@ -86,6 +102,14 @@ pub(crate) trait Waitable {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
     /// The name of the task, if it is one.
     fn task_name(&self) -> Option<String>;
+    /// Where it stands among the tasks of its thread, if it is one that has not ended.
+    fn task_key(&self) -> Option<u32> {
+        None
+    }
+    /// What the task runs, if it is one.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 }
 
 /// What is told to the exception handler of a loop; the `context` dictionary of asyncio.

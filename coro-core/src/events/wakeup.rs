@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::{LoopCore, Runnable, Waitable};
 use crate::error::{Cancelled, Error, Result};
+use crate::prefetch::prefetch_around;
 use crate::reactor::Source;
 
 /// How many that are not in use are kept for the next wait.
@@ -146,7 +147,7 @@ impl Wakeup {
     }
 
     /// Takes all who wait out, in their order.
-    fn waiters(&self) -> Waiters {
+    fn take_waiters(&self) -> Waiters {
         let others = self.with_rare(|rare| std::mem::take(&mut rare.others));
         self.waiter.take().into_iter().chain(others).collect()
     }
@@ -172,6 +173,10 @@ impl Wakeup {
 
 /// The timer of a sleep: ends the wait, unless it has ended.
 impl Runnable for Wakeup {
+    fn prefetch(&self) {
+        prefetch_around(self, 0, size_of::<Self>());
+    }
+
     fn run(self: Rc<Self>, _: &Rc<LoopCore>) {
         self.wake();
     }
@@ -231,11 +236,17 @@ impl Waitable for Wakeup {
     }
 
     fn remove_waiter(&self, waiter: &Rc<dyn Runnable>) {
-        let mut waiters = self.waiters();
+        let mut waiters = self.take_waiters();
         let found = waiters.iter().position(|other| Rc::ptr_eq(other, waiter));
         let removed = found.map(|index| waiters.remove(index));
         self.set_waiters(waiters);
         drop(removed);
+    }
+
+    fn waiters(&self) -> Vec<Rc<dyn Runnable>> {
+        let waiters = self.take_waiters();
+        self.set_waiters(waiters.clone());
+        waiters
     }
 
     fn event_loop(&self) -> Option<Rc<LoopCore>> {
@@ -252,9 +263,7 @@ impl Waitable for Wakeup {
             Status::Woken | Status::Failed => "<Future finished",
             Status::Cancelled => "<Future cancelled",
         })?;
-        let waiters = self.waiters();
-        let names: Vec<String> = waiters.iter().map(|waiter| waiter.callback_name()).collect();
-        self.set_waiters(waiters);
+        let names: Vec<String> = self.waiters().iter().map(|waiter| waiter.callback_name()).collect();
         if !names.is_empty() {
             write!(f, " cb=[{}]", names.join(", "))?;
         }

@@ -77,6 +77,14 @@ impl<T> Callbacks<T> {
         self.others.as_deref().map_or(&[], Vec::as_slice)
     }
 
+    pub(super) fn waiters(&self) -> Vec<Rc<dyn Runnable>> {
+        let waiter = |callback: &Callback<T>| match callback {
+            Callback::Waiter(waiter) => Some(Rc::clone(waiter)),
+            Callback::Call(_) => None,
+        };
+        self.first.iter().cloned().chain(self.others().iter().filter_map(waiter)).collect()
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         let first = self.first.iter().map(|waiter| waiter.callback_name());
         first.chain(self.others().iter().map(Callback::name)).collect()

@@ -119,6 +119,10 @@ impl<T> FutureState<T> {
         drop(removed);
     }
 
+    pub(crate) fn waiters(&self) -> Vec<Rc<dyn Runnable>> {
+        self.with_callbacks(|callbacks| callbacks.waiters())
+    }
+
     pub(crate) fn fmt_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.status.get() {
             Status::Pending => "pending",
@@ -252,6 +256,10 @@ macro_rules! by_state {
 
         fn remove_waiter(&self, waiter: &std::rc::Rc<dyn $crate::events::Runnable>) {
             self.state.remove_waiter(waiter);
+        }
+
+        fn waiters(&self) -> Vec<std::rc::Rc<dyn $crate::events::Runnable>> {
+            self.state.waiters()
         }
 
         fn event_loop(&self) -> Option<std::rc::Rc<$crate::events::LoopCore>> {

@@ -16,25 +16,39 @@ use crate::events::{AnyFuture, EventLoop, LoopCore, Runnable, Waitable, running_
 use crate::report;
 
 /// The untyped part of a task.
+///
+/// What each step looks at is at the end, beside the fiber that comes after it in the task: with that it is two lines of
+/// the processor's cache, not five.
+#[repr(C)]
 pub(crate) struct Control {
     pub(super) number: u64,
     pub(super) origin: Origin,
     pub(super) context: Slot,
+    texts: RefCell<Option<Box<Texts>>>,
     pub(super) stack_size: u32,
-    /// A cancellation that the next step delivers.
-    pub(super) must_cancel: Cell<bool>,
     /// `cancel()` calls less `uncancel()` calls.
     pub(super) cancel_requests: Cell<u32>,
     /// While it is above zero, cancellations are held back; see [`cleanup`](super::cleanup).
     pub(super) shields: Cell<u32>,
+    /// Where it stands among the tasks of the thread; [`UNREGISTERED`] if it does not.
+    key: Cell<u32>,
     pub(super) levels: Levels,
     pub(super) waiting_for: Cell<Option<Rc<dyn Waitable>>>,
     /// What the next step raises, for mistakes in what was awaited.
     pub(super) to_raise: Cell<Option<Error>>,
-    /// Where it stands among the tasks of the thread; [`UNREGISTERED`] if it does not.
-    key: Cell<u32>,
-    texts: RefCell<Option<Box<Texts>>>,
+    /// A cancellation that the next step delivers.
+    pub(super) must_cancel: Cell<bool>,
+    /// Whether a cancellation is on its way through it, to what it waits for.
+    passing_on: Cell<bool>,
+    /// Whether it is being described, and so is what it waits for.
+    describing: Cell<bool>,
 }
+
+/// Of so many tasks the stacks are about as much as a processor's second cache holds.
+const MANY: usize = 512;
+
+/// How many tasks that wait for each other are described one in the other.
+const DESCRIBED: usize = 16;
 
 /// No slab has so many entries.
 const UNREGISTERED: u32 = u32::MAX;
@@ -55,6 +69,11 @@ pub(super) struct Head {
 }
 
 impl Control {
+    /// Where it stands among the tasks of the thread, unless it has ended.
+    pub(super) fn key(&self) -> Option<u32> {
+        Some(self.key.get()).filter(|&key| key != UNREGISTERED)
+    }
+
     #[inline]
     pub(super) fn new(Head { name, origin, context, stack_size }: Head) -> Self {
         thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
@@ -64,6 +83,8 @@ impl Control {
             context,
             stack_size: u32::try_from(stack_size).unwrap_or(u32::MAX), // none is so large
             must_cancel: Cell::new(false),
+            passing_on: Cell::new(false),
+            describing: Cell::new(false),
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
             levels: Levels::default(),
@@ -137,19 +158,29 @@ impl Control {
         let (file, line) = self.origin.place();
         let state = if done { "done, defined" } else { "running" };
         write!(f, " name='{}' coro=<{}() {state} at {file}:{line}>", self.name(), self.origin.name())?;
-        match self.waiting_for() {
-            Some(future) => {
-                f.write_str(" wait_for=")?;
-                future.describe(f)
-            }
-            None => Ok(()),
+        let Some(future) = self.waiting_for() else { return Ok(()) };
+        f.write_str(" wait_for=")?;
+        thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
+        let depth = DEPTH.get();
+        let in_a_circle = || task_of(&*future).is_some_and(|task| task.object.control().describing.get());
+        if depth >= DESCRIBED || self.describing.get() || in_a_circle() {
+            return f.write_str("...");
         }
+        self.describing.set(true);
+        DEPTH.set(depth + 1);
+        let described = future.describe(f);
+        DEPTH.set(depth);
+        self.describing.set(false);
+        described
     }
 }
 
 /// A task as the loop, the scopes and the reports see it.
 pub(crate) trait TaskObject: Waitable + Runnable {
     fn control(&self) -> &Control;
+
+    /// Makes its next step raise a cancellation.
+    fn cancel_next_step(self: Rc<Self>, message: Option<String>);
 
     /// Ends a task whose loop is gone, by force. Gives why its stack had to be leaked, if it had to.
     fn destroy(self: Rc<Self>) -> std::result::Result<(), &'static str>;
@@ -465,12 +496,17 @@ impl Drop for Tasks {
     /// The thread ends, and a loop with these tasks was never closed. The thread-locals that they would need
     /// to be ended are going: they are leaked, with all they own.
     fn drop(&mut self) {
-        for task in self.0.drain() {
+        let tasks: Vec<AnyTask> = self.0.drain().collect();
+        if let [task, others @ ..] = &*tasks {
+            let others = match others.len() {
+                0 => String::new(),
+                others => format!("\nand {others} more"),
+            };
             report::error(format_args!(
-                "a task was leaked: its thread ended before its loop was closed\ntask: {task:?}"
+                "a task was leaked: its thread ended before its loop was closed\ntask: {task:?}{others}"
             ));
-            std::mem::forget(task);
         }
+        tasks.into_iter().for_each(std::mem::forget);
     }
 }
 
@@ -488,6 +524,51 @@ pub(super) fn unregister(control: &Control) {
         let task = TASKS.try_with(|tasks| tasks.borrow_mut().0.try_remove(key as usize));
         drop(task);
     }
+}
+
+/// The task that `future` is, if it has not ended.
+fn task_of(future: &dyn Waitable) -> Option<AnyTask> {
+    let key = future.task_key()?;
+    TASKS.try_with(|tasks| tasks.borrow().0.get(key as usize).cloned()).ok().flatten()
+}
+
+/// Cancels `task`, which has not ended: what it waits for is cancelled in its place. Tasks that wait for each other pass
+/// it on without a call in a call, so that a chain of them may be of any length. Where they wait in a circle, nobody
+/// could end: the last of them stops to wait.
+pub(super) fn cancel(mut task: AnyTask, message: Option<String>) {
+    #[derive(Default)]
+    struct Passed(Vec<AnyTask>);
+    impl Drop for Passed {
+        fn drop(&mut self) {
+            self.0.iter().for_each(|task| task.object.control().passing_on.set(false));
+        }
+    }
+    let mut passed = Passed::default();
+    loop {
+        let control = task.object.control();
+        if control.passing_on.get() {
+            return passed.0.last().unwrap_or(&task).raise(crate::future::cancelled_error(message));
+        }
+        control.cancel_requests.set(control.cancel_requests.get() + 1);
+        let waiting_for = control.waiting_for().filter(|_| control.shields.get() == 0);
+        let Some(waiting_for) = waiting_for else { return Rc::clone(&task.object).cancel_next_step(message) };
+        control.passing_on.set(true);
+        let next = task_of(&*waiting_for);
+        passed.0.push(task);
+        match next {
+            Some(next) => task = next,
+            None if waiting_for.cancel(message.clone()) => return,
+            None => break, // it is done, and the next step comes
+        }
+    }
+    if let Some(task) = passed.0.last() {
+        Rc::clone(&task.object).cancel_next_step(message);
+    }
+}
+
+/// Whether the tasks of this thread are too many for all of their memory to be in the processor's caches.
+pub(crate) fn are_many() -> bool {
+    TASKS.try_with(|tasks| tasks.borrow().0.len() >= MANY).unwrap_or_default()
 }
 
 /// Whether this thread can still have tasks.

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::control::{AnyTask, TaskObject};
+use crate::context::{InSlot, OutOfSlot, leave_slot};
 
 type Pointer = *const dyn TaskObject;
 
@@ -15,21 +16,40 @@ thread_local! {
     static CURRENT: Cell<Option<Pointer>> = const { Cell::new(None) };
 }
 
-/// Makes `task` the current one until the guard is dropped.
-#[inline]
-pub(super) fn enter_current<T: TaskObject + 'static>(task: &Rc<T>) -> CurrentGuard<'_> {
-    let task: Pointer = Rc::<T>::as_ptr(task);
-    CurrentGuard { before: CURRENT.replace(Some(task)), _task: PhantomData }
+/// Makes `task` the current one until the guard is dropped. Where another one may be, [`leave_task`] comes first.
+#[inline(always)]
+pub(super) fn enter_task<T: TaskObject + 'static>(task: &Rc<T>) -> InTask<'_> {
+    debug_assert!(CURRENT.get().is_none(), "a step in a step");
+    let pointer: Pointer = Rc::<T>::as_ptr(task);
+    CURRENT.set(Some(pointer));
+    InTask { _context: task.control().context.enter(), _task: PhantomData }
 }
 
-/// Puts back who was the current one. The task that it was made for cannot go before it.
-pub(super) struct CurrentGuard<'a> {
-    before: Option<Pointer>,
+/// Then no task is the current one. The task that it was made for cannot go before it.
+pub(super) struct InTask<'a> {
+    _context: InSlot<'a>,
     _task: PhantomData<&'a dyn TaskObject>,
 }
 
-impl Drop for CurrentGuard<'_> {
-    #[inline]
+impl Drop for InTask<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+/// Makes no task the current one until the guard is dropped: for steps that are taken within a step.
+pub(crate) fn leave_task() -> OutOfTask {
+    OutOfTask { before: CURRENT.take(), _context: leave_slot() }
+}
+
+/// Makes the former task the current one again.
+pub(crate) struct OutOfTask {
+    before: Option<Pointer>,
+    _context: OutOfSlot,
+}
+
+impl Drop for OutOfTask {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
@@ -46,7 +66,7 @@ impl Drop for CurrentGuard<'_> {
 /// ```
 pub fn current_task() -> Option<AnyTask> {
     CURRENT.get().map(|task| {
-        // SAFETY: the pointer is that of an `Rc`, by `enter_current`, and the guard that was made then, which still lives,
+        // SAFETY: the pointer is that of an `Rc`, by `enter_task`, and the guard that was made then, which still lives,
         // borrows an `Rc` of the same task: there is one reference at least, and one more is made here.
         let object = unsafe {
             Rc::increment_strong_count(task);

@@ -26,14 +26,15 @@ pub(crate) struct Level {
     outer: RefCell<Option<Rc<Level>>>,
 }
 
-/// The levels of one task.
+/// The levels of one task. What each step looks at is at the end, as in [`Control`].
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Levels {
-    /// Whether there may be one that is up.
-    any: Cell<bool>,
     innermost: Cell<Option<Rc<Level>>>,
     /// While it is above zero, levels are held back.
     held: Cell<u32>,
+    /// Whether there may be one that is up.
+    any: Cell<bool>,
 }
 
 impl Levels {

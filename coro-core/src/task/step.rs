@@ -17,12 +17,14 @@ use std::rc::Rc;
 use std::task::{Context as PollContext, Poll};
 
 use super::control::{self, AnyTask, Control, Head, TaskObject};
-use super::current::enter_current;
+use super::current::{enter_task, leave_task};
 use crate::coroutine::{Awaitable, Stackless, StdFuture};
+use crate::definition::Origin;
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
 use crate::events::{AnyFuture, LoopCore, Runnable, Waitable};
 use crate::fiber::{Awaited, Describe, Driven, Fiber, Kind, Resumed, Sent, barrier};
 use crate::future::{Future, FutureObject, FutureState, by_state};
+use crate::prefetch::prefetch_around;
 use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
@@ -65,6 +67,8 @@ enum Parked {
     Waits,
 }
 
+/// In this order: see [`Control`].
+#[repr(C)]
 pub(super) struct TaskInner<T, A> {
     state: FutureState<T>,
     control: Control,
@@ -120,7 +124,10 @@ where
         control::register(views.task.clone());
         // Nothing may suspend while a panic passes, so an eager task waits for its turn then.
         match eager && core.running.get() && !std::thread::panicking() {
-            true => inner.step(&core),
+            true => {
+                let _outer = leave_task();
+                inner.step(&core);
+            }
             false => core.push(inner),
         }
         views
@@ -184,15 +191,11 @@ where
 
     #[inline(always)] // its only hot caller is `run`: one return less that is mispredicted after a switch
     fn step(self: Rc<Self>, core: &Rc<LoopCore>) {
-        if self.state.is_done() {
-            return;
-        }
         let ended = 'stepped: {
             // It is borrowed while the task runs: a step within the step does nothing.
             let Ok(mut progress) = self.progress.try_borrow_mut() else { return };
             let input = self.take_input();
-            let _current = enter_current(&self);
-            let _context = self.control.context.enter();
+            let _current = enter_task(&self);
             let awaited = match &mut *progress {
                 Progress::Parked(fiber) => match fiber.resume(input.map(|()| None)) {
                     Resumed::Suspended(awaited) => awaited,
@@ -421,6 +424,17 @@ impl Describe for TaskDriver {
 }
 
 impl<T: 'static, A: Awaitable<Output = T> + 'static> Runnable for TaskInner<T, A> {
+    fn prefetch(&self) {
+        // What a step looks at: see `Control`.
+        prefetch_around(&raw const self.control.levels, 0, 128);
+    }
+
+    fn prefetch_stack(&self) {
+        if let Ok(Progress::Parked(fiber)) = self.progress.try_borrow().as_deref() {
+            fiber.prefetch();
+        }
+    }
+
     fn is_task(&self) -> bool {
         true
     }
@@ -436,6 +450,10 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Runnable for TaskInner<T, A
     fn callback_name(&self) -> String {
         "Task.task_wakeup()".to_owned()
     }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(AnyFuture(self))
+    }
 }
 
 impl<T: 'static, A: Awaitable<Output = T> + 'static> Woken for TaskInner<T, A> {
@@ -445,6 +463,10 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Woken for TaskInner<T, A> {
             core.push(self);
         }
     }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        Some(AnyFuture(self))
+    }
 }
 
 impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A> {
@@ -452,18 +474,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
         if self.state.is_done() {
             return false;
         }
-        let control = &self.control;
-        control.cancel_requests.set(control.cancel_requests.get() + 1);
-        let future = control.waiting_for().filter(|_| control.shields.get() == 0);
-        if future.is_some_and(|future| future.cancel(message.clone())) {
-            return true;
-        }
-        control.must_cancel.set(true);
-        control.set_cancel_message(message);
-        // A polled future has nothing that would be cancelled in its place: its next step comes now.
-        if self.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Polled(..))) {
-            Woken::wake(self);
-        }
+        control::cancel(AnyTask { object: self }, message);
         true
     }
 
@@ -475,6 +486,14 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> Waitable for TaskInner<T, A
 
     fn task_name(&self) -> Option<String> {
         Some(self.control.name())
+    }
+
+    fn task_key(&self) -> Option<u32> {
+        self.control.key()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(self.control.origin)
     }
 }
 
@@ -502,12 +521,21 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
         &self.control
     }
 
+    fn cancel_next_step(self: Rc<Self>, message: Option<String>) {
+        self.control.must_cancel.set(true);
+        self.control.set_cancel_message(message);
+        // A polled future has nothing that would be cancelled in its place: its next step comes now.
+        if self.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Polled(..))) {
+            Woken::wake(self);
+        }
+    }
+
     fn destroy(self: Rc<Self>) -> std::result::Result<(), &'static str> {
         if !self.state.is_done() {
             report::error(format_args!("Task was destroyed but it is pending!\ntask: {}", self.text()));
         }
-        let _current = enter_current(&self);
-        let _context = self.control.context.enter();
+        let _outer = leave_task();
+        let _current = enter_task(&self);
         // What would have been told of its end never will be, and hears of that by being dropped.
         let callbacks = self.state.forget_callbacks();
         let waiting_for = self.control.waiting_for.take();

@@ -19,7 +19,7 @@ pub use start::{Started, Starting};
 use crate::async_context::AsyncContextManager;
 use crate::coroutine::Awaitable;
 use crate::error::{Error, ErrorGroup, Result, RuntimeError};
-use crate::events::{ExceptionContext, LoopCore, Runnable, running_core};
+use crate::events::{AnyFuture, ExceptionContext, LoopCore, Runnable, running_core};
 use crate::fiber::{self, Open, has_driver};
 use crate::future::Future;
 use crate::task::{AnyTask, Task, TaskBuilder, current_task, past_levels};
@@ -90,6 +90,10 @@ impl Runnable for ChildDone {
 
     fn callback_name(&self) -> String {
         format!("TaskGroup._on_task_done() at {}:{}", file!(), line!())
+    }
+
+    fn awaiter(self: Rc<Self>) -> Option<AnyFuture> {
+        self.group.parent.borrow().as_ref().map(AnyTask::any)
     }
 }
 
