@@ -313,6 +313,14 @@ pub const ROWS: &[Row] = &[
     )
     .drawn(Panel::Time),
     row(
+        "sleeps-late",
+        "… each up to 1 ms late",
+        "ns",
+        Work("sleeps_late", 10_000, 100, Second),
+        0,
+        &[coro(Peer("tokio", 1.0, 0.0))],
+    ),
+    row(
         "timeouts-1k",
         "a limit set and lifted, 1,000 timers alive",
         "ns",

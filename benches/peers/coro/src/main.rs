@@ -241,7 +241,7 @@ fn stackful(work: &Work) -> Result<()> {
         "descend" => answer(&[descents(a).co_await()?]),
         "lock" => answer(&[contended(a, b).co_await()?]),
         "sleeping" => sleeping(a, false).co_await()?,
-        "sleeps" => answer(&[naps(a, b).co_await()?]),
+        "sleeps" | "sleeps_late" => answer(&[naps(a, b).co_await()?]),
         "timeouts" => answer(&[timeouts(a, b).co_await()?]),
         "echo" => serve()?,
         "http" => serve_http(false)?,
@@ -289,7 +289,7 @@ fn stackless(work: &Work) -> Result<()> {
             n
         })?,
         "sleeping" => sleeping(a, true).co_await()?,
-        "sleeps" => {
+        "sleeps" | "sleeps_late" => {
             let napping = |task| async move {
                 for n in 0..b {
                     sleep(nap(task, n)).await?;
@@ -311,6 +311,7 @@ fn main() -> Result<()> {
     let work = Work::asked();
     let runner = match work.name.as_str() {
         "sleeping" => RunBuilder::new().stack_size(SMALL_STACK),
+        "sleeps_late" => RunBuilder::new().timer_slack(millis(1)),
         _ => RunBuilder::new(),
     };
     runner.run(coroutine(|| match work.variant.as_str() {

@@ -284,7 +284,8 @@ async fn run(work: &Work) {
         "descend" => answer(&[descents(a, 1).await]),
         "lock" => answer(&[contended(a, b).await]),
         "sleeping" => sleeping(a).await,
-        "sleeps" => answer(&[sleeps(a, b).await]),
+        // Its timers have steps of 1 ms.
+        "sleeps" | "sleeps_late" => answer(&[sleeps(a, b).await]),
         "timeouts" => answer(&[timeouts(a, b).await]),
         "echo" if work.variant.is_empty() => serve().await.expect("it listens"),
         "http" if work.variant.is_empty() => serve_http().await.expect("it listens"),
