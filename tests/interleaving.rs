@@ -2,7 +2,11 @@
 
 mod common;
 
-use common::{Log, event_loop, reported, run};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::Poll;
+
+use common::{Log, event_loop, reported, run, run_ordered};
 use coro_core::prelude::*;
 use coro_core::{Awaited, Context, ContextVar, Yielder, current_task, generator, suspend};
 
@@ -127,4 +131,78 @@ fn a_seeded_order_of_tasks_gives_the_same_results_as_any_other() {
         }));
         assert_eq!(sum.unwrap(), 8 * 6, "seed {seed}");
     }
+}
+
+/// A std future that is pending so many times.
+async fn yields(mut times: usize) {
+    std::future::poll_fn(|context| {
+        if times == 0 {
+            return Poll::Ready(());
+        }
+        times -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn thousands_of_tasks_of_all_kinds_take_their_steps_in_turn() {
+    const TASKS: usize = 3000; // with so many, memory is asked for ahead
+    const STEPS: usize = 3;
+    run_ordered(|| {
+        let steps: Rc<RefCell<Vec<(usize, usize)>>> = Rc::default();
+        let tasks: Vec<Task<()>> = (0..TASKS)
+            .map(|number| {
+                let steps = Rc::clone(&steps);
+                let note = move |step| steps.borrow_mut().push((step, number));
+                match number % 4 {
+                    0 => create_task(async move {
+                        for step in 0..STEPS {
+                            note(step);
+                            yields(1).await;
+                        }
+                    }),
+                    1 => create_task(coroutine(move || {
+                        for step in 0..STEPS {
+                            note(step);
+                            // A task whose handle is dropped, of those that come and go meanwhile.
+                            create_task(coroutine(|| Ok(())));
+                            suspend(Awaited::Yield)?;
+                        }
+                        Ok(())
+                    })),
+                    2 => create_task(coroutine(move || {
+                        let numbers = generator(move |y: &Yielder<usize>| {
+                            for step in 0..STEPS {
+                                y.yield_(step)?;
+                                sleep(secs(0)).co_await()?;
+                            }
+                            Ok(())
+                        });
+                        for step in numbers {
+                            note(step?);
+                        }
+                        Ok(())
+                    })),
+                    _ => create_task(coroutine(move || {
+                        for step in 0..STEPS {
+                            note(step);
+                            get_running_loop()?.call_soon(|| assert!(current_task().is_none()));
+                            sleep(secs(0)).co_await()?;
+                        }
+                        Ok(())
+                    })),
+                }
+            })
+            .collect();
+        for task in &tasks {
+            task.co_await()?;
+        }
+        let expected: Vec<_> =
+            (0..STEPS).flat_map(|step| (0..TASKS).map(move |number| (step, number))).collect();
+        assert!(*steps.borrow() == expected);
+        Ok(())
+    })
+    .unwrap();
 }

@@ -44,8 +44,8 @@ pub(crate) struct Control {
     describing: Cell<bool>,
 }
 
-/// Of so many tasks the stacks are about as much as a processor's second cache holds.
-const MANY: usize = 512;
+/// Each task is in a page of its own, and a processor knows the places of about so many pages.
+const MANY: usize = 2048;
 
 /// How many tasks that wait for each other are described one in the other.
 const DESCRIBED: usize = 16;
@@ -566,7 +566,7 @@ pub(super) fn cancel(mut task: AnyTask, message: Option<String>) {
     }
 }
 
-/// Whether the tasks of this thread are too many for all of their memory to be in the processor's caches.
+/// Whether the tasks of this thread are too many for the processor to have what a step looks at in its caches.
 pub(crate) fn are_many() -> bool {
     TASKS.try_with(|tasks| tasks.borrow().0.len() >= MANY).unwrap_or_default()
 }
