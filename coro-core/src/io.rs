@@ -262,31 +262,27 @@ impl<T: Endpoint> Io<T> {
                 Ok(slot) => slot,
                 Err(error) => return Poll::Ready(Err(self.closed_or(error))),
             };
-            let result = match slot.is_ready(side) {
-                true => operation(self.get()),
-                false => Err(io::ErrorKind::WouldBlock.into()),
-            };
-            match result {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Err(error) = self.check_open() {
-                        return Poll::Ready(Err(error));
+            if slot.is_ready(side) {
+                match operation(self.get()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.set_blocked(side),
+                    Err(error) => return Poll::Ready(Err(self.closed_or(error))),
+                    Ok(result) => {
+                        if short(&result) {
+                            slot.note_short(side);
+                        }
+                        return Poll::Ready(Ok(result));
                     }
-                    slot.set_blocked(side);
-                    slot.set_polled(side, context.waker(), || Polled::source(&core));
-                    return match self.socket.arm(&core.reactor, &slot) {
-                        Ok(()) => Poll::Pending,
-                        Err(error) => Poll::Ready(Err(error)),
-                    };
-                }
-                Err(error) => return Poll::Ready(Err(self.closed_or(error))),
-                Ok(result) => {
-                    if short(&result) {
-                        slot.note_short(side);
-                    }
-                    return Poll::Ready(Ok(result));
                 }
             }
+            if let Err(error) = self.check_open() {
+                return Poll::Ready(Err(error));
+            }
+            slot.set_polled(side, context.waker(), || Polled::source(&core));
+            return match self.socket.arm(&core.reactor, &slot) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            };
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) unsafe fn add(poller: &Poller, source: impl AsFd, key: Key) -> io::Re
 }
 
 /// A socket is registered for good: there is nothing to arm.
-pub(super) fn arm(_: &Poller, _: impl AsFd, _: Key, _interest: [bool; 2]) -> io::Result<()> {
+pub(super) fn arm(_: &Poller, _: impl AsFd, _: Key, _wanted: impl FnOnce() -> [bool; 2]) -> io::Result<()> {
     Ok(())
 }
 

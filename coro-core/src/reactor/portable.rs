@@ -48,10 +48,15 @@ pub(super) unsafe fn add(poller: &Poller, source: impl AsSource, key: Key) -> io
 }
 
 /// Asks for one more report of each direction in `wanted`, where the poller forgets what it has reported.
-pub(super) fn arm(poller: &Poller, source: impl AsSource, key: Key, wanted: [bool; 2]) -> io::Result<()> {
+pub(super) fn arm(
+    poller: &Poller,
+    source: impl AsSource,
+    key: Key,
+    wanted: impl FnOnce() -> [bool; 2],
+) -> io::Result<()> {
     match mode(poller) {
         PollMode::Edge => Ok(()),
-        mode => poller.modify_with_mode(source, interest(mode, key, wanted), mode),
+        mode => poller.modify_with_mode(source, interest(mode, key, wanted()), mode),
     }
 }
 

@@ -186,8 +186,24 @@ impl Slot {
 
     /// Tells the one whose turn it is, and all who take no turns.
     fn wake(&self, side: Side) {
-        let mut told: SmallVec<[Rc<dyn Source>; 1]> = SmallVec::new();
         let mut waits = self.half(side).waits.borrow_mut();
+        match &**waits {
+            [] => return,
+            // What is most common, with less work.
+            [Wait { source, turns: true }] => {
+                let source = Rc::clone(source);
+                drop(waits);
+                return source.ready();
+            }
+            [Wait { turns: false, .. }] => {
+                let only = waits.pop();
+                self.waiting.set(self.waiting.get() - 1);
+                drop(waits);
+                return only.into_iter().for_each(|wait| wait.source.ready());
+            }
+            _ => {}
+        }
+        let mut told: SmallVec<[Rc<dyn Source>; 1]> = SmallVec::new();
         let before = waits.len();
         let mut first = true;
         waits.retain(|wait| {
@@ -286,12 +302,15 @@ impl<T: Endpoint> Socket<T> {
     /// What `reactor` knows of it, if it is registered there.
     #[inline]
     pub(crate) fn slot(&self, reactor: &Reactor) -> Option<Rc<Slot>> {
-        let slot = reactor.slot(Key::from_bits(self.key.load(Ordering::Relaxed)));
-        if slot.is_none() && self.contested.load(Ordering::Relaxed) {
-            let (_, slot) = self.find(reactor, &self.registered.lock())?;
-            return Some(slot);
+        match reactor.slot(Key::from_bits(self.key.load(Ordering::Relaxed))) {
+            None if self.contested.load(Ordering::Relaxed) => self.find_slot(reactor),
+            slot => slot,
         }
-        slot
+    }
+
+    #[cold]
+    fn find_slot(&self, reactor: &Reactor) -> Option<Rc<Slot>> {
+        self.find(reactor, &self.registered.lock()).map(|(_, slot)| slot)
     }
 
     fn find(&self, reactor: &Reactor, registered: &Registrations) -> Option<(Key, Rc<Slot>)> {
@@ -303,10 +322,16 @@ impl<T: Endpoint> Socket<T> {
 
     /// Registers it with `reactor`, taking it from the one that had it; or sharing it with that one, if `join`, which one
     /// asks for who was robbed while it waited.
+    #[inline]
     pub(crate) fn settle(&self, reactor: &Reactor, join: bool) -> io::Result<Rc<Slot>> {
-        if let Some(slot) = self.slot(reactor) {
-            return Ok(slot);
+        match self.slot(reactor) {
+            Some(slot) => Ok(slot),
+            None => self.move_in(reactor, join),
         }
+    }
+
+    #[cold]
+    fn move_in(&self, reactor: &Reactor, join: bool) -> io::Result<Rc<Slot>> {
         let hold = self.list(reactor);
         let mut registered = self.registered.lock();
         let mut left = Registrations::new();
@@ -363,7 +388,7 @@ impl<T: Endpoint> Socket<T> {
             let Some((own, _)) = self.find(reactor, &self.registered.lock()) else { return Ok(()) };
             key = own;
         }
-        system::arm(&reactor.shared.poller, self.io.source(), key, slot.wanted())
+        system::arm(&reactor.shared.poller, self.io.source(), key, || slot.wanted())
     }
 
     /// Takes it out of the pollers. What this gives must be forgotten when the lock is free: wakers may be dropped then.
