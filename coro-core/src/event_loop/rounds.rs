@@ -68,26 +68,24 @@ fn report_panic(core: &Rc<LoopCore>, message: &str, payload: Box<dyn Any + Send>
 
 fn rounds(core: &Rc<LoopCore>) -> Result<()> {
     core.until_sample.set(0);
-    let mut polled = false;
     loop {
+        let idle = core.ready.borrow().is_empty() && !core.stopping.get() && !take_in(core);
+        if idle {
+            wait(core)?;
+            core.until_sample.set(0);
+        }
         take_in(core);
         if core.until_sample.get() == 0 {
             core.until_sample.set(core.sample_every);
-            if !polled && core.reactor.is_watching() && !core.ready.borrow().is_empty() {
+            if !idle && core.reactor.is_watching() {
                 core.reactor.wait(Some(Duration::ZERO))?;
             }
             ready_timers(core);
         }
         core.until_sample.set(core.until_sample.get() - 1);
-        let ran = run_ready(core);
+        run_ready(core);
         if core.stopping.get() {
             return core.stopped();
-        }
-        // Nothing was ready: what is asked here need not be asked again at once.
-        polled = !ran;
-        if !ran {
-            wait(core)?;
-            core.until_sample.set(0);
         }
     }
 }
@@ -208,12 +206,12 @@ fn ready_timers(core: &LoopCore) {
     }
 }
 
-/// Runs exactly the entries that are ready now; what they add comes in the next round. Whether there were any.
+/// Runs exactly the entries that are ready now; what they add comes in the next round.
 #[inline(always)]
-fn run_ready(core: &Rc<LoopCore>) -> bool {
+fn run_ready(core: &Rc<LoopCore>) {
     let mut ready = core.ready.borrow_mut();
     match ready.len() {
-        0 => return false,
+        0 => {}
         1 => {
             let item = ready.take_only();
             drop(ready);
@@ -227,7 +225,6 @@ fn run_ready(core: &Rc<LoopCore>) -> bool {
             run_all(core, round);
         }
     }
-    true
 }
 
 fn run_all(core: &Rc<LoopCore>, round: Round) {

@@ -108,7 +108,8 @@ pub(super) fn stats() -> PoolStats {
 pub(super) fn idle() {
     // SAFETY: what `POOL` holds is alive, and this thread's alone.
     if let Some(pool) = unsafe { POOL.get().as_ref() } {
-        for list in &pool.lists {
+        // Before each long wait: most often there is nothing to do.
+        for list in pool.lists.iter().filter(|list| list.borrow().warm.len() > IDLE_KEEP) {
             list.borrow_mut().trim_to(IDLE_KEEP);
         }
     }
