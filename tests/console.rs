@@ -37,6 +37,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     ("CONTRIBUTING.md", "scripts/check", "runs this test"),
     ("benches/peers/README.md", "scripts/peers", "takes 40 minutes; that the script is there is checked"),
+    ("ecosystem/README.md", "scripts/ecosystem", "compiles much; that the script is there is checked"),
 ];
 
 fn page(name: &str) -> String {

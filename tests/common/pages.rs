@@ -14,6 +14,7 @@ pub const PAGES: &[&str] = &[
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "benches/peers/README.md",
+    "ecosystem/README.md",
     "examples/README.md",
 ];
 
