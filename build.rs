@@ -15,15 +15,13 @@ mod pages;
 fn main() {
     println!("cargo::rerun-if-changed=README.md");
     println!("cargo::rerun-if-changed=book/src");
-    let mut pages: Vec<PathBuf> = vec!["README.md".into()];
-    pages.extend(std::fs::read_dir("book/src").into_iter().flatten().flatten().map(|entry| entry.path()));
-    pages.sort();
+    let pages = ["README.md".to_owned()].into_iter().chain(pages::chapters(Path::new("")));
     let (mut modules, mut table) = (String::new(), String::new());
-    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
-        let text = std::fs::read_to_string(page).expect("a page that was just listed can be read");
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page that was just listed can be read");
         for program in programs(&text) {
-            let name = format!("{}:{}", page.display(), program.line);
-            let module = format!("{}_{}", identifier(page), program.line);
+            let name = format!("{page}:{}", program.line);
+            let module = format!("{}_{}", identifier(Path::new(&page)), program.line);
             if program.code.contains(TEST) {
                 let _ = writeln!(modules, "mod {module} {{\n{}\n}}", program.code);
                 continue;

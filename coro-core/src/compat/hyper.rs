@@ -312,6 +312,11 @@ impl Alarm {
         }
     }
 
+    /// Its loop, if that is the one that runs.
+    fn running_core(&self) -> Option<Rc<LoopCore>> {
+        with_running(|core| (address(core) == self.core).then(|| Rc::clone(core))).ok()?
+    }
+
     /// Keeps it for the next nap.
     fn keep(self: Arc<Self>) {
         let _ = UNUSED.try_with(|unused| {
@@ -334,8 +339,7 @@ impl Alarm {
         };
         drop(state);
         // Elsewhere the entry is dropped when it comes up.
-        let own = with_running(|core| (address(core) == self.core).then(|| Rc::clone(core)));
-        if let Ok(Some(core)) = own {
+        if let Some(core) = self.running_core() {
             // A virtual clock is exact: it does not stop where nothing is due, and one moment keeps its order.
             if !core.clock.is_virtual() {
                 self.keep();
@@ -391,8 +395,7 @@ impl Nap {
     fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
         let Some(alarm) = self.alarm.take() else { return };
-        let core = running_core().ok().filter(|core| address(core) == alarm.core);
-        let Some(core) = core else { return drop(alarm.release()) };
+        let Some(core) = alarm.running_core() else { return drop(alarm.release()) };
         let moment = moment(&core, deadline);
         self.alarm = match alarm.postpone(moment, core.clock.is_virtual()) {
             true => Some(alarm),

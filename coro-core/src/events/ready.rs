@@ -67,7 +67,7 @@ impl Ready {
     /// Takes back what was taken out. What was not run becomes the first of the next round.
     pub(crate) fn give_back(&mut self, mut round: Round) {
         if round.next < round.len {
-            let newer = std::mem::replace(self, Self { slots: Vec::new(), len: 0, spare: Vec::new() });
+            let newer = std::mem::take(self);
             let left = round.slots.drain(round.next..round.len).chain(newer.slots).flatten();
             left.for_each(|item| self.push(item));
             round.slots.truncate(round.next);
