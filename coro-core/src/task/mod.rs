@@ -7,6 +7,7 @@ mod control;
 mod current;
 mod factory;
 mod levels;
+mod registry;
 mod step;
 
 use std::fmt::{self, Debug};
@@ -15,13 +16,14 @@ use std::rc::Rc;
 
 pub(crate) use borrowed::{Borrowers, spawn_borrowed};
 use control::Head;
-pub use control::{AnyTask, CoroInfo, all_tasks};
-pub(crate) use control::{are_many, check_thread, tasks_of};
+pub use control::{AnyTask, CoroInfo};
 pub use current::current_task;
 pub(crate) use current::leave_task;
 use factory::Around;
 pub use factory::{TaskFactory, eager_task_factory};
 pub(crate) use levels::{Level, past_levels};
+pub use registry::all_tasks;
+pub(crate) use registry::{are_many, check_thread, tasks_of};
 use step::{TaskInner, Views};
 
 use crate::context::{Context, Slot};
@@ -583,7 +585,7 @@ impl TaskBuilder {
 #[inline]
 fn may_have_tasks(core: &LoopCore, stack_size: usize) -> Result<()> {
     core.check_open()?;
-    control::check_thread()?;
+    check_thread()?;
     Ok(crate::stack::check_size(stack_size)?)
 }
 

@@ -18,6 +18,7 @@ use std::task::{Context as PollContext, Poll};
 
 use super::control::{self, AnyTask, Control, Head, TaskObject};
 use super::current::{enter_task, leave_task};
+use super::registry;
 use crate::coroutine::{Awaitable, Stackless, StdFuture};
 use crate::definition::Origin;
 use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
@@ -121,7 +122,7 @@ where
         // SAFETY: it was written just now, since nobody else has a handle on a new `Rc`.
         let inner = unsafe { inner.assume_init() };
         let views = Self::views(&inner);
-        control::register(views.task.clone());
+        registry::register(views.task.clone());
         // Nothing may suspend while a panic passes, so an eager task waits for its turn then.
         match eager && core.running.get() && !std::thread::panicking() {
             true => {
@@ -359,7 +360,7 @@ where
 
     #[inline]
     fn end(self: &Rc<Self>, result: Result<T>) {
-        control::unregister(&self.control);
+        registry::unregister(&self.control);
         match result {
             Ok(value) if !self.control.must_cancel.get() => self.state.finish(value, || self.future()),
             result => self.end_otherwise(result),
@@ -543,7 +544,7 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
         let progress = self.progress.try_borrow_mut();
         let progress = progress
             .map_or(Progress::Ended, |mut progress| std::mem::replace(&mut *progress, Progress::Ended));
-        control::unregister(&self.control);
+        registry::unregister(&self.control);
         drop(waiting_for);
         let result = match progress {
             Progress::New(awaitable) => {
