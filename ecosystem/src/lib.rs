@@ -1,7 +1,7 @@
 //! What the tests of the libraries share: a loop, a server beside a client, and what must hold for every library.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -66,6 +66,18 @@ pub fn at_once<T: 'static>(
     gather(clients).co_await()
 }
 
+/// Says five texts of different lengths to a server that says all again.
+pub fn is_echoed(stream: &mut (impl Read + Write), number: usize) -> Result<()> {
+    for round in 0..5 {
+        let text = vec![number as u8; 1 + number * round * 50];
+        stream.write_all(&text)?;
+        let mut answer = vec![0; text.len()];
+        stream.read_exact(&mut answer)?;
+        assert!(answer == text);
+    }
+    Ok(())
+}
+
 /// What `f` gives, which waits for a [`PAUSE`] at least. Meanwhile another task counts the milliseconds: it could not if
 /// `f` blocked the thread.
 pub fn beside_another_task<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -84,8 +96,14 @@ pub fn beside_another_task<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(result)
 }
 
+/// Does `f`, which waits for long, in a task that is cancelled, and under a limit: both end it.
+pub fn ends_when_broken_off<T: 'static>(f: impl Fn() -> Result<T> + Clone + 'static) -> Result<()> {
+    ends_when_cancelled(f.clone())?;
+    ends_at_a_limit(f)
+}
+
 /// Cancels a task that does `f` while it waits. It ends as cancelled, and neither of it nor of its server anything is left.
-pub fn ends_when_cancelled<T: 'static>(f: impl FnOnce() -> Result<T> + 'static) -> Result<()> {
+fn ends_when_cancelled<T: 'static>(f: impl FnOnce() -> Result<T> + 'static) -> Result<()> {
     let before = all_tasks()?.len();
     let held = Rc::new(());
     let alive = Rc::downgrade(&held);
@@ -105,7 +123,7 @@ pub fn ends_when_cancelled<T: 'static>(f: impl FnOnce() -> Result<T> + 'static) 
 }
 
 /// Does `f`, which waits for longer than the limit around it. What comes is the error of the limit.
-pub fn ends_at_a_limit<T>(f: impl FnOnce() -> Result<T>) -> Result<()> {
+fn ends_at_a_limit<T>(f: impl FnOnce() -> Result<T>) -> Result<()> {
     let before = all_tasks()?.len();
     let event_loop = get_running_loop()?;
     let began = event_loop.time();

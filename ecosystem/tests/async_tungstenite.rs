@@ -7,9 +7,7 @@ use async_tungstenite::tungstenite::{Error as WebSocketError, Message};
 use async_tungstenite::{WebSocketStream, accept_async, client_async};
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
-use ecosystem::{
-    PAUSE, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing, with_server,
-};
+use ecosystem::{PAUSE, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server};
 use futures_util::StreamExt;
 
 type Socket = WebSocketStream<TcpStream>;
@@ -121,8 +119,7 @@ fn a_cancellation_and_a_limit_end_the_handshake_and_a_wait_for_a_message() {
     run(|| {
         for silent in [say_nothing, |stream| only_shake_hands(stream).co_await()?] {
             with_server(silent, |address| {
-                ends_when_cancelled(move || wait_for_a_message(address).co_await()?)?;
-                ends_at_a_limit(|| wait_for_a_message(address).co_await()?)
+                ends_when_broken_off(move || wait_for_a_message(address).co_await()?)
             })?;
         }
         Ok(())

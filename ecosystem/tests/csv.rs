@@ -7,8 +7,7 @@ use coro_core::move_on_after;
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 
 type Row = (usize, String, f64);
@@ -64,12 +63,7 @@ fn other_tasks_go_on_while_a_row_is_waited_for() {
 
 #[test]
 fn a_cancellation_and_a_limit_end_a_read() {
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || read(address))?;
-            ends_at_a_limit(|| read(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || read(address))));
 }
 
 /// Sends more than the buffers of the system take.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run_with_stacks_of,
-    say_nothing, with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run_with_stacks_of, say_nothing,
+    with_server,
 };
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -78,12 +78,7 @@ fn what_came_before_a_limit_is_not_lost() {
 
 #[test]
 fn a_cancellation_and_a_limit_end_a_read() {
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || read(address))?;
-            ends_at_a_limit(|| read(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || read(address))));
 }
 
 #[test]

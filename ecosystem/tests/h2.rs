@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 use h2::client::SendRequest;
 use h2::server::SendResponse;
@@ -105,8 +104,7 @@ fn other_tasks_go_on_while_an_answer_is_waited_for() {
 fn a_cancellation_and_a_limit_end_a_request() {
     run(|| {
         with_server(say_nothing, |address| {
-            ends_when_cancelled(move || ask(&connect(address)?, "/eggs", Vec::new()))?;
-            ends_at_a_limit(|| ask(&connect(address)?, "/eggs", Vec::new()))
+            ends_when_broken_off(move || ask(&connect(address)?, "/eggs", Vec::new()))
         })
     });
 }

@@ -7,8 +7,7 @@ use coro_core::compat::hyper::{HyperExecutor, HyperIo, HyperTimer};
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -154,8 +153,7 @@ fn a_cancellation_and_a_limit_end_a_request() {
         run(|| {
             with_server(say_nothing, |address| {
                 let ask = move || Sender::connect(address, version)?.post("/eggs".into(), Vec::new());
-                ends_when_cancelled(ask)?;
-                ends_at_a_limit(ask)
+                ends_when_broken_off(ask)
             })
         });
     }

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 use imap::{Client, Session};
 
@@ -99,10 +98,7 @@ fn a_cancellation_and_a_limit_end_a_command() {
                 stream.write_all(b"* OK kitchen\r\n")?;
                 say_nothing(stream)
             },
-            |address| {
-                ends_when_cancelled(move || read_letter(address, "cook-3"))?;
-                ends_at_a_limit(|| read_letter(address, "cook-3"))
-            },
+            |address| ends_when_broken_off(move || read_letter(address, "cook-3")),
         )
     });
 }

@@ -10,7 +10,7 @@ use coro_core::LoopBuilder;
 use coro_core::net::{TcpListener, TcpStream};
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, is_echoed, run, say_nothing,
     with_server,
 };
 use openssl::pkey::PKey;
@@ -81,13 +81,7 @@ fn fifty_clients_are_served_at_once() {
             |address| {
                 at_once(50, move |number| {
                     let mut stream = connect(address)?;
-                    for round in 0..5 {
-                        let text = vec![number as u8; 1 + number * round * 50];
-                        stream.write_all(&text)?;
-                        let mut answer = vec![0; text.len()];
-                        stream.read_exact(&mut answer)?;
-                        assert!(answer == text);
-                    }
+                    is_echoed(&mut stream, number)?;
                     close(stream)
                 })?;
                 Ok(())
@@ -122,10 +116,7 @@ fn other_tasks_go_on_while_c_waits() {
 fn a_cancellation_and_a_limit_end_the_handshake_and_a_read() {
     run(|| {
         for silent in [say_nothing, only_shake_hands] {
-            with_server(silent, |address| {
-                ends_when_cancelled(move || read(address))?;
-                ends_at_a_limit(|| read(address))
-            })?;
+            with_server(silent, |address| ends_when_broken_off(move || read(address)))?;
         }
         Ok(())
     });

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, did_not_run, ends_at_a_limit, ends_when_cancelled, error_of, run,
-    say_nothing, with_server,
+    PAUSE, at_once, beside_another_task, did_not_run, ends_when_broken_off, error_of, run, say_nothing,
+    with_server,
 };
 use redis::{
     Commands, ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, ServerErrorKind, TypedCommands,
@@ -202,12 +202,7 @@ fn a_cancellation_and_a_limit_end_a_command() {
     fn get(address: SocketAddr) -> Result<Option<String>> {
         Ok(TypedCommands::get(&mut Connection::open(address)?, "eggs")?)
     }
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || get(address))?;
-            ends_at_a_limit(|| get(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || get(address))));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, is_echoed, run, say_nothing,
     with_server,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -82,13 +82,7 @@ fn a_hundred_clients_are_served_at_once() {
             |address| {
                 at_once(100, move |number| {
                     let mut stream = connect(address)?;
-                    for round in 0..5 {
-                        let text = vec![number as u8; 1 + number * round * 50];
-                        stream.write_all(&text)?;
-                        let mut answer = vec![0; text.len()];
-                        stream.read_exact(&mut answer)?;
-                        assert!(answer == text);
-                    }
+                    is_echoed(&mut stream, number)?;
                     close(stream)
                 })?;
                 Ok(())
@@ -124,12 +118,7 @@ fn a_cancellation_and_a_limit_end_the_handshake() {
         stream.conn.complete_io(&mut stream.sock)?;
         Ok(())
     }
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || shake_hands(address))?;
-            ends_at_a_limit(|| shake_hands(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || shake_hands(address))));
 }
 
 #[test]
@@ -147,12 +136,7 @@ fn a_cancellation_and_a_limit_end_a_read() {
         stream.write_all(b"eggs?")?;
         Ok(stream.read(&mut [0; 10])?)
     }
-    run(|| {
-        with_server(say_nothing_more, |address| {
-            ends_when_cancelled(move || read(address))?;
-            ends_at_a_limit(|| read(address))
-        })
-    });
+    run(|| with_server(say_nothing_more, |address| ends_when_broken_off(move || read(address))));
 }
 
 #[test]

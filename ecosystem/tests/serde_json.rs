@@ -6,8 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,12 +82,7 @@ fn a_cancellation_and_a_limit_end_a_read() {
     fn read(address: SocketAddr) -> Result<Order> {
         Ok(serde_json::from_reader(TcpStream::connect(address)?)?)
     }
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || read(address))?;
-            ends_at_a_limit(|| read(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || read(address))));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
-use ecosystem::{at_once, beside_another_task, did_not_run, ends_at_a_limit, ends_when_cancelled, error_of};
+use ecosystem::{at_once, beside_another_task, did_not_run, ends_when_broken_off, error_of};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio_postgres::error::SqlState;
@@ -207,8 +207,7 @@ fn a_real_database_is_used() {
         a_hundred_tasks_share_a_connection(address)?;
         rows_come_one_by_one(address)?;
         beside_another_task(|| nap(address, 0.3))?;
-        ends_when_cancelled(move || nap(address, 60.0))?;
-        ends_at_a_limit(|| nap(address, 60.0))?;
+        ends_when_broken_off(move || nap(address, 60.0))?;
         a_query_is_broken_off_by_another_connection(address)?;
         what_goes_wrong_is_an_error_of_tokio_postgres(address)
     }))

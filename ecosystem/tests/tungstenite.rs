@@ -6,8 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use coro_core::net::TcpStream;
 use coro_core::prelude::*;
 use ecosystem::{
-    PAUSE, at_once, beside_another_task, ends_at_a_limit, ends_when_cancelled, error_of, run, say_nothing,
-    with_server,
+    PAUSE, at_once, beside_another_task, ends_when_broken_off, error_of, run, say_nothing, with_server,
 };
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::ClientHandshake;
@@ -117,21 +116,13 @@ fn other_tasks_go_on_while_a_message_is_waited_for() {
 
 #[test]
 fn a_cancellation_and_a_limit_end_the_handshake() {
-    run(|| {
-        with_server(say_nothing, |address| {
-            ends_when_cancelled(move || connect(address))?;
-            ends_at_a_limit(|| connect(address))
-        })
-    });
+    run(|| with_server(say_nothing, |address| ends_when_broken_off(move || connect(address))));
 }
 
 #[test]
 fn a_cancellation_and_a_limit_end_a_wait_for_a_message() {
     run(|| {
-        with_server(only_shake_hands, |address| {
-            ends_when_cancelled(move || Ok(connect(address)?.read()?))?;
-            ends_at_a_limit(|| Ok(connect(address)?.read()?))
-        })
+        with_server(only_shake_hands, |address| ends_when_broken_off(move || Ok(connect(address)?.read()?)))
     });
 }
 
