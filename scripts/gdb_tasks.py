@@ -16,7 +16,7 @@ A parked task is a stack with three words on top that its switch has saved: rip,
 import gdb
 from gdb.unwinder import Unwinder
 
-TASKS = "coro_core::task::control::TASKS::{constant#0}::{closure#0}::__RUST_STD_INTERNAL_VAL"
+TASKS = "coro_core::task::registry::TASKS::{constant#0}::{closure#0}::__RUST_STD_INTERNAL_VAL"
 WORD = 8
 
 

@@ -285,7 +285,7 @@ fn a_session_with_gdb_is_as_on_the_page() {
     assert!(commands.count() > 3, "the page has commands");
     let mut process = Command::new(program).stdin(Stdio::null()).spawn().expect("it was built");
     let said = session[1..].join("\n");
-    let mut printed;
+    let (mut printed, mut errors);
     // It has to come to its sleep first.
     let began = Instant::now();
     loop {
@@ -298,14 +298,34 @@ fn a_session_with_gdb_is_as_on_the_page() {
         let all = String::from_utf8_lossy(&gdb.stdout).into_owned();
         printed = match all.find("(gdb) ") {
             Some(start) => all[start..].split("[Inferior ").next().unwrap_or_default().trim_end().to_owned(),
-            None => format!("{all}\n{}", String::from_utf8_lossy(&gdb.stderr)),
+            None => all,
         };
+        errors = String::from_utf8_lossy(&gdb.stderr).into_owned();
         if agree(&said, &printed) || began.elapsed() > Duration::from_secs(20) {
             break;
         }
     }
     process.kill().and_then(|()| process.wait()).expect("it sleeps for an hour");
-    assert!(agree(&said, &printed), "the page says\n{said}\nand it is\n{printed}");
+    assert!(agree(&said, &printed), "the page says\n{said}\nand it is\n{printed}\ngdb's errors:\n{errors}");
+}
+
+/// The session above is only compared where gdb is; what the script knows of the library can be seen everywhere.
+#[test]
+fn the_script_for_gdb_names_what_there_is() {
+    let mut found = 0;
+    for rest in page("scripts/gdb_tasks.py").split("coro_core::").skip(1) {
+        let path = rest.split(|c: char| !c.is_alphanumeric() && !"_:".contains(c)).next().unwrap_or_default();
+        let names: Vec<&str> = path.split("::").collect();
+        let Some(at) = names.iter().position(|name| name.starts_with(|c: char| c.is_uppercase())) else {
+            continue;
+        };
+        let (file, item) = (format!("coro-core/src/{}.rs", names[..at].join("/")), names[at]);
+        let is_defined =
+            ["static", "struct"].iter().any(|kind| page(&file).contains(&format!("{kind} {item}")));
+        assert!(is_defined, "scripts/gdb_tasks.py names {path}, and {file} does not define {item}");
+        found += 1;
+    }
+    assert!(found >= 2, "only {found} names were found");
 }
 
 #[test]
