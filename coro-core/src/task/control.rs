@@ -182,7 +182,7 @@ pub(crate) trait TaskObject: Waitable + Runnable {
     fn destroy(self: Rc<Self>) -> std::result::Result<(), &'static str>;
 }
 
-/// A task, whatever its result; what [`current_task`](crate::current_task) and [`all_tasks`] give.
+/// A task, whatever its result; what [`current_task`](crate::current_task) and [`all_tasks`](crate::all_tasks) give.
 ///
 /// ```
 /// use coro_core::prelude::*;
