@@ -110,6 +110,7 @@
 //! | `__aenter__`, `asynccontextmanager` | [`AsyncContextManager`], [`context_manager`] |
 //! | `isawaitable`, `isfuture`, `iscoroutine` | [`isawaitable!`], [`isfuture!`], [`iscoroutine!`] |
 //! | `print_call_graph`, `capture_call_graph` | [`print_call_graph`], [`capture_call_graph`] |
+//! | `Task.get_stack`, `Task.print_stack` | [`Task::get_stack`], [`Task::print_stack`] |
 //! | `contextvars` | [`ContextVar`], [`Context`] |
 //! | `CancelledError`, `TimeoutError`, `ExceptionGroup` | [`Cancelled`], [`Elapsed`], [`ErrorGroup`] |
 //! | `KeyboardInterrupt`, `SystemExit` | [`KeyboardInterrupt`], [`SystemExit`] |
@@ -188,8 +189,8 @@ pub use async_iter::{
     anext, anext_or, async_generator,
 };
 pub use call_graph::{
-    FrameCallGraphEntry, FutureCallGraph, capture_call_graph, format_call_graph, future_add_to_awaited_by,
-    future_discard_from_awaited_by, print_call_graph,
+    FrameCallGraphEntry, FutureCallGraph, TaskStack, capture_call_graph, format_call_graph,
+    future_add_to_awaited_by, future_discard_from_awaited_by, print_call_graph,
 };
 pub use cancel_scope::{CancelScope, fail_after, fail_at, move_on_after, move_on_at};
 pub use combinators::{

@@ -182,6 +182,14 @@ const DIFFERENCES: &[Difference] = differences! {
         because "it says that the server is closed";
     s1017_failing_callbacks: "lost ValueError" => "lost Panicked",
         because "a callback gives no result: one that fails panics";
+    s1029_task_stack: "[] No stack for <Task finished name='within' coro=<within() done, defined at FILE:LINE> \
+        result=None>"
+        => "[] No stack for <Task finished name='within' coro=<within() done, defined at FILE:LINE>>",
+        because "a result need not have a repr";
+    s1029_task_stack: "[] No stack for <Task finished name='value' coro=<value() done, defined at FILE:LINE> \
+        result=None>"
+        => "[] No stack for <Task finished name='value' coro=<value() done, defined at FILE:LINE>>",
+        because "as above";
     s10_debug_logging: "LOG DEBUG Using selector: EpollSelector" => "LOG DEBUG Using selector: epoll",
         because "the poller is no object with a class";
     s22_nested_loop_refused: "RuntimeError: asyncio.run() cannot be called from a running event loop"

@@ -287,6 +287,7 @@ scenarios! {
     s1023_connect_errors
     s1025_large_writes
     s1027_pipes
+    s1029_task_stack
 }
 
 /// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.

@@ -175,6 +175,9 @@ impl Control {
 pub(crate) trait TaskObject: Waitable + Runnable {
     fn control(&self) -> &Control;
 
+    /// The error that it has failed with, which does not count as seen by that.
+    fn failure(&self) -> Option<Error>;
+
     /// Makes its next step raise a cancellation.
     fn cancel_next_step(self: Rc<Self>, message: Option<String>);
 

@@ -522,6 +522,10 @@ impl<T: 'static, A: Awaitable<Output = T> + 'static> TaskObject for TaskInner<T,
         &self.control
     }
 
+    fn failure(&self) -> Option<Error> {
+        self.state.failure().filter(|_| !self.state.is_cancelled())
+    }
+
     fn cancel_next_step(self: Rc<Self>, message: Option<String>) {
         self.control.must_cancel.set(true);
         self.control.set_cancel_message(message);

@@ -3,11 +3,18 @@
 //! Floor: the library. An await writes nothing down for it. Who waits for a future is among those whom the future tells
 //! of its end, and says there who it is (`Runnable::awaiter`). What the user records is kept here.
 
+mod frame;
+mod task_stack;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 use std::rc::{Rc, Weak};
+
+pub use frame::FrameCallGraphEntry;
+use frame::calls;
+pub use task_stack::TaskStack;
 
 use crate::combinators::AsFuture;
 use crate::error::{Result, RuntimeError};
@@ -154,11 +161,7 @@ struct Node {
 
 impl FutureCallGraph {
     fn of(future: AnyFuture, here: &'static Location<'static>) -> Self {
-        let mut root = Node::new(future);
-        if current_task().is_some_and(|me| me.any().same(&root.future)) {
-            let place = FrameCallGraphEntry { name: None, file: here.file(), line: here.line() };
-            root.call_stack.insert(0, place);
-        }
+        let root = Node::new(future, Some(here));
         let mut known = HashMap::from([(address(&root.future), 0)]);
         // Those from the root to where we are, each with who waits for it and was not looked at yet.
         let mut path = vec![(0, awaiters(&root.future).into_iter())];
@@ -182,7 +185,7 @@ impl FutureCallGraph {
                         path.push((at, awaiters(&awaiter).into_iter()));
                         on_path.insert(at);
                     }
-                    nodes.push(Node::new(awaiter));
+                    nodes.push(Node::new(awaiter, None));
                     at
                 }
             };
@@ -280,13 +283,8 @@ impl FutureCallGraph {
 }
 
 impl Node {
-    fn new(future: AnyFuture) -> Self {
-        let origin = future.0.origin().filter(|_| !future.done());
-        let entry = origin.map(|origin| {
-            let (file, line) = origin.place();
-            FrameCallGraphEntry { name: Some(origin.name()), file, line }
-        });
-        Self { future, call_stack: entry.into_iter().collect(), awaited_by: Vec::new() }
+    fn new(future: AnyFuture, here: Option<&'static Location<'static>>) -> Self {
+        Self { call_stack: calls(&future, here), future, awaited_by: Vec::new() }
     }
 }
 
@@ -341,65 +339,6 @@ impl Debug for FutureCallGraph {
             .field("call_stack", &self.call_stack())
             .field("awaited_by", &awaited_by)
             .finish()
-    }
-}
-
-/// One entry of a call stack; `asyncio.FrameCallGraphEntry`. [`FutureCallGraph::call_stack`] gives them.
-///
-/// ```
-/// # use coro_core::prelude::*;
-/// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-/// let task = create_task(coroutine(|| Ok(1))); let line = line!();
-/// let graph = coro_core::capture_call_graph(Some(&task))?.unwrap();
-/// let entry: coro_core::FrameCallGraphEntry = graph.call_stack()[0];
-/// assert_eq!(entry.to_string(), format!("File '{}', line {line}, in async coroutine()", file!()));
-/// # Ok(())
-/// # })).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameCallGraphEntry {
-    name: Option<&'static str>,
-    file: &'static str,
-    line: u32,
-}
-
-impl FrameCallGraphEntry {
-    /// The name of the coroutine's function; `None` for a place, of which only the line is known.
-    ///
-    /// ```
-    /// # use coro_core::prelude::*;
-    /// async_fn! {
-    ///     async fn boil() {}
-    /// }
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let graph = coro_core::capture_call_graph(Some(&create_task(boil())))?.unwrap();
-    /// assert_eq!(graph.call_stack()[0].name(), Some("boil"));
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    pub fn name(&self) -> Option<&'static str> {
-        self.name
-    }
-
-    /// The file and the line.
-    ///
-    /// ```
-    /// # use coro_core::prelude::*;
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let graph = coro_core::capture_call_graph(None)?.unwrap();
-    /// assert_eq!(graph.call_stack()[0].place(), (file!(), line!() - 1));
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    pub fn place(&self) -> (&'static str, u32) {
-        (self.file, self.line)
-    }
-}
-
-impl Display for FrameCallGraphEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "File '{}', line {}", self.file, self.line)?;
-        self.name.map_or(Ok(()), |name| write!(f, ", in async {name}()"))
     }
 }
 
