@@ -25,6 +25,10 @@ async_fn! {
     }
 }
 
+#[allow(unsafe_code)]
 pub fn scenario() -> Result<()> {
+    // A program inherits which signals are ignored: `nohup` would make the children deaf to it.
+    // SAFETY: no handler is set.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
     run(main())
 }
