@@ -97,7 +97,7 @@ impl<T> FutureState<T> {
     pub(super) fn with_callbacks<R>(&self, f: impl FnOnce(&mut Callbacks<T>) -> R) -> R {
         let mut callbacks = self.callbacks.take();
         let result = f(&mut callbacks);
-        self.callbacks.set(callbacks);
+        std::mem::forget(self.callbacks.replace(callbacks)); // of what was taken there is nothing left to drop
         result
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Floor 5.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(crate) struct Control {
     pub(super) number: u64,
     pub(super) origin: Origin,
     pub(super) context: Slot,
-    texts: RefCell<Option<Box<Texts>>>,
+    rare: Cell<Option<Box<Rare>>>,
     pub(super) stack_size: u32,
     /// `cancel()` calls less `uncancel()` calls.
     pub(super) cancel_requests: Cell<u32>,
@@ -33,10 +33,10 @@ pub(crate) struct Control {
     pub(super) key: Cell<u32>,
     pub(super) levels: Levels,
     pub(super) waiting_for: Cell<Option<Rc<dyn Waitable>>>,
-    /// What the next step raises, for mistakes in what was awaited.
-    pub(super) to_raise: Cell<Option<Error>>,
     /// A cancellation that the next step delivers.
     pub(super) must_cancel: Cell<bool>,
+    /// Whether there is an error that the next step raises.
+    must_raise: Cell<bool>,
     /// Whether a cancellation is on its way through it, to what it waits for.
     passing_on: Cell<bool>,
     /// Whether it is being described, and so is what it waits for.
@@ -51,9 +51,11 @@ pub(super) const UNREGISTERED: u32 = u32::MAX;
 
 /// What few tasks have.
 #[derive(Default)]
-struct Texts {
+struct Rare {
     name: Option<String>,
     cancel_message: Option<String>,
+    /// What the next step raises, for mistakes in what was awaited.
+    to_raise: Option<Error>,
 }
 
 /// What is known of a task before it is made.
@@ -79,16 +81,32 @@ impl Control {
             context,
             stack_size: u32::try_from(stack_size).unwrap_or(u32::MAX), // none is so large
             must_cancel: Cell::new(false),
+            must_raise: Cell::new(false),
             passing_on: Cell::new(false),
             describing: Cell::new(false),
             cancel_requests: Cell::new(0),
             shields: Cell::new(0),
             levels: Levels::default(),
             waiting_for: Cell::default(),
-            to_raise: Cell::new(None),
             key: Cell::new(UNREGISTERED),
-            texts: RefCell::new(name.map(|name| Box::new(Texts { name: Some(name), cancel_message: None }))),
+            rare: Cell::new(name.map(|name| Box::new(Rare { name: Some(name), ..Rare::default() }))),
         }
+    }
+
+    /// `f` calls no code of a user's.
+    fn with_rare<R>(&self, f: impl FnOnce(Option<&Rare>) -> R) -> R {
+        let rare = self.rare.take();
+        let result = f(rare.as_deref());
+        self.rare.set(rare);
+        result
+    }
+
+    /// As [`with_rare`](Self::with_rare).
+    fn change_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> R {
+        let mut rare = self.rare.take().unwrap_or_default();
+        let result = f(&mut rare);
+        self.rare.set(Some(rare));
+        result
     }
 
     /// What the task waits for, since it was parked.
@@ -99,36 +117,52 @@ impl Control {
     }
 
     pub(super) fn name(&self) -> String {
-        let texts = self.texts.borrow();
-        let name = texts.as_ref().and_then(|texts| texts.name.clone());
-        name.unwrap_or_else(|| format!("Task-{}", self.number))
+        self.with_rare(|rare| rare?.name.clone()).unwrap_or_else(|| format!("Task-{}", self.number))
     }
 
     /// Who it is, without allocating: the task may just have overflowed its stack.
     pub(super) fn describe_running(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let (file, line) = self.origin.place();
-        match self.texts.try_borrow().as_deref() {
-            Ok(Some(texts)) if texts.name.is_some() => {
-                write!(out, "task '{}'", texts.name.as_deref().unwrap_or_default())?;
-            }
-            _ => write!(out, "task 'Task-{}'", self.number)?,
-        }
+        self.with_rare(|rare| match rare.and_then(|rare| rare.name.as_deref()) {
+            Some(name) => write!(out, "task '{name}'"),
+            None => write!(out, "task 'Task-{}'", self.number),
+        })?;
         write!(out, " (coroutine '{}' defined at {file}:{line})", self.origin.name())
     }
 
     pub(super) fn set_name(&self, name: String) {
-        self.texts.borrow_mut().get_or_insert_default().name = Some(name);
+        self.change_rare(|rare| rare.name = Some(name));
     }
 
     /// The message of the last cancellation that was to be raised in it.
     pub(super) fn cancel_message(&self) -> Option<String> {
-        self.texts.borrow().as_ref()?.cancel_message.clone()
+        self.with_rare(|rare| rare?.cancel_message.clone())
     }
 
     pub(super) fn set_cancel_message(&self, message: Option<String>) {
-        let mut texts = self.texts.borrow_mut();
-        if texts.is_some() || message.is_some() {
-            texts.get_or_insert_default().cancel_message = message;
+        if message.is_some() || self.with_rare(|rare| rare.is_some()) {
+            self.change_rare(|rare| rare.cancel_message = message);
+        }
+    }
+
+    /// Makes the next step raise `error`.
+    #[cold]
+    pub(super) fn raise_next(&self, error: Error) {
+        let former = self.change_rare(|rare| rare.to_raise.replace(error));
+        self.must_raise.set(true);
+        drop(former); // last: its destructor is the user's
+    }
+
+    /// Whether the next step has more to deliver than the end of what was waited for.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.must_cancel.get() | self.must_raise.get()
+    }
+
+    pub(super) fn take_raised(&self) -> Option<Error> {
+        match self.must_raise.replace(false) {
+            true => self.change_rare(|rare| rare.to_raise.take()),
+            false => None,
         }
     }
 
@@ -417,7 +451,7 @@ impl AnyTask {
         if let Some(waiting_for) = control.waiting_for.take() {
             waiting_for.remove_waiter(&me);
         }
-        control.to_raise.set(Some(error));
+        control.raise_next(error);
         if let Some(core) = self.object.event_loop() {
             core.push(me);
         }

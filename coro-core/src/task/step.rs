@@ -6,7 +6,7 @@
 //! 2. What it waits for is in `waiting_for` from the moment it parks until its next step.
 //! 3. `cancel` cancels what it waits for; if that is done already, or it waits for nothing, the next step raises.
 //! 4. Its fiber is taken out while it runs: nothing of the task is borrowed across a switch.
-#![allow(unsafe_code)] // starts the fiber; see `start`
+#![allow(unsafe_code)] // makes the fiber; see `fiber`
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -30,7 +30,6 @@ use crate::report;
 use crate::waker::{WakeSlot, Woken};
 
 type TaskFiber<T> = Fiber<Result<Sent>, Awaited, Result<T>>;
-type Started<T> = (TaskFiber<T>, Resumed<Awaited, Result<T>>);
 
 /// How far a task has come.
 enum Progress<T, A> {
@@ -53,6 +52,7 @@ enum Outcome<T> {
 }
 
 /// How a fiber has ended that did not suspend.
+#[inline]
 fn result_of<T>(ended: Resumed<Awaited, Result<T>>) -> Result<T> {
     match ended {
         Resumed::Returned(result) => result,
@@ -113,10 +113,10 @@ where
 
     #[inline]
     fn begin(core: Rc<LoopCore>, head: Head, progress: Progress<T, A>, eager: bool) -> Views<T> {
+        let state = FutureState::pending(Rc::clone(&core));
         // Memory first, so that all of it is written in its place: `Rc::new` would copy some 300 bytes.
         let mut inner = Rc::<Self>::new_uninit();
         if let Some(place) = Rc::get_mut(&mut inner) {
-            let state = FutureState::pending(Rc::clone(&core));
             place.write(Self { state, control: Control::new(head), progress: RefCell::new(progress) });
         }
         // SAFETY: it was written just now, since nobody else has a handle on a new `Rc`.
@@ -155,19 +155,21 @@ where
     #[inline(always)]
     fn take_input(&self) -> Result<()> {
         let control = &self.control;
-        let raised = match (control.to_raise.take(), control.waiting_for.take()) {
-            (None, None) => None,
-            (Some(error), _) => Some(error),
-            (None, Some(future)) => future.retrieve(),
-        };
-        if raised.is_none() && !control.must_cancel.get() {
-            return Ok(());
+        let waited_for = control.waiting_for.take();
+        if control.is_due() {
+            return self.look_at_input(waited_for);
         }
-        self.look_at_input(raised.map_or(Ok(()), Err))
+        match waited_for.and_then(|future| future.retrieve()) {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
     }
 
-    fn look_at_input(&self, mut input: Result<()>) -> Result<()> {
+    #[cold]
+    fn look_at_input(&self, waited_for: Option<Rc<dyn Waitable>>) -> Result<()> {
         let control = &self.control;
+        let raised = control.take_raised().or_else(|| waited_for?.retrieve());
+        let mut input = raised.map_or(Ok(()), Err);
         if input.as_ref().err().is_some_and(|error| error.is::<Cancelled>()) && control.shields.get() == 0 {
             control.must_cancel.set(false);
         } else if let Some(cancellation) = control.take_cancellation() {
@@ -176,7 +178,9 @@ where
         input
     }
 
-    fn start(&self, awaitable: A) -> Result<Started<T>> {
+    /// A fiber that will run `awaitable`.
+    #[inline]
+    fn fiber(&self, awaitable: A) -> Result<TaskFiber<T>> {
         let control: *const Control = &self.control;
         let run = move |driven: &Driven| {
             let driver = TaskDriver { control };
@@ -185,9 +189,7 @@ where
         };
         // SAFETY: the awaitable is 'static. (A scope's children and `run`'s main are made so by their owners, who
         // wait for the task to end and its stack to be gone.)
-        let mut fiber = unsafe { Fiber::new(Kind::Task, self.control.stack_size as usize, run) }?;
-        let resumed = fiber.start();
-        Ok((fiber, resumed))
+        unsafe { Fiber::new(Kind::Task, self.control.stack_size as usize, run) }
     }
 
     #[inline(always)] // its only hot caller is `run`: one return less that is mispredicted after a switch
@@ -228,15 +230,17 @@ where
     fn step_otherwise(self: &Rc<Self>, progress: &mut Progress<T, A>, input: Result<()>) -> Outcome<T> {
         match std::mem::replace(progress, Progress::Ended) {
             Progress::New(awaitable) => match input {
-                Ok(()) => match self.start(awaitable) {
-                    Ok((fiber, Resumed::Suspended(awaited))) => {
-                        *progress = Progress::Parked(fiber);
-                        Outcome::Parked(awaited)
-                    }
-                    Ok((fiber, ended)) => {
-                        drop(fiber); // its stack is back in the pool first
-                        Outcome::Ended(result_of(ended))
-                    }
+                Ok(()) => match self.fiber(awaitable) {
+                    Ok(mut fiber) => match fiber.start() {
+                        Resumed::Suspended(awaited) => {
+                            *progress = Progress::Parked(fiber);
+                            Outcome::Parked(awaited)
+                        }
+                        ended => {
+                            drop(fiber); // its stack is back in the pool first
+                            Outcome::Ended(result_of(ended))
+                        }
+                    },
                     Err(error) => Outcome::Ended(Err(error)),
                 },
                 Err(error) => Outcome::Ended(drop_quietly(|| awaitable.__discard()).and(Err(error))),
@@ -304,7 +308,7 @@ where
     /// What the task asked for is a mistake, which its next step raises.
     #[cold]
     fn mistake(&self, message: String) {
-        self.control.to_raise.set(Some(RuntimeError::new(message).into()));
+        self.control.raise_next(RuntimeError::new(message).into());
     }
 
     fn push(self: &Rc<Self>) {
