@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::{Log, assert_well, event_loop, in_child, next_round, quiet_panics, run, run_ordered};
+use common::{Log, assert_well, event_loop, in_child, next_round, quiet_panics, run, run_ordered, silent};
 use coro_core::net::{TcpListener, TcpStream, UdpSocket, UnixStream, pipe};
 use coro_core::prelude::*;
 use coro_core::{Cancelled, Panicked, RunBuilder, RuntimeError};
@@ -208,16 +208,6 @@ fn one_of_several_addresses_that_answers_is_enough() {
         Ok(())
     })
     .unwrap();
-}
-
-/// A listener that takes no more: its queue is full, and nobody accepts.
-fn silent() -> Result<(TcpListener, Vec<TcpStream>)> {
-    let listener = coro_core::net::SocketOptions::new().backlog(0).listen("127.0.0.1:0")?;
-    let mut clients = Vec::new();
-    while let Ok(client) = TcpStream::connect_timeout(&listener.local_addr()?, millis(20)) {
-        clients.push(client);
-    }
-    Ok((listener, clients))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use common::{Log, at_each_moment, direct, ended, quiet_panics, reported, run};
+use common::{Log, at_each_moment, direct, ended, quiet_panics, reported, run, silent};
 use coro_core::net;
 use coro_core::tls::{Tls, TlsStream, rustls};
 use coro_core::{ExceptionContext, Future, Protocol, RunBuilder, Transport, ValueError, prelude::*};
@@ -245,6 +245,31 @@ fn a_hundred_connections_at_once() {
         assert!(answers.iter().enumerate().all(|(number, answer)| *answer == format!("{number}\n")));
         server.close();
         server.wait_closed().co_await()
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_encrypted_connection_to_the_address_that_answers() {
+    let (full, _clients) = silent().unwrap();
+    run(|| {
+        let echo = |mut reader: StreamReader, writer: StreamWriter| {
+            coroutine(move || writer.write(&reader.readline().co_await()?))
+        };
+        let server = start_server(echo, "127.0.0.1:0").tls(server()).co_await()?;
+        let addresses = [full.local_addr()?, server.local_addrs()[0]];
+        let connecting = open_connection(&addresses[..]).tls(client()).local_addr("127.0.0.1:0");
+        let (mut reader, writer) = connecting.happy_eyeballs_delay(secs(0)).co_await()?;
+        assert_eq!(writer.peername(), Some(addresses[1]));
+        writer.write(b"secret\n")?;
+        assert_eq!(reader.readline().co_await()?, b"secret\n");
+        // An attempt is over when the socket is connected: what the handshake says is final.
+        let stranger = Tls::client(Arc::new(client_config(false)), "kitchen");
+        let connecting = open_connection(&addresses[..]).happy_eyeballs_delay(secs(0));
+        let error = connecting.tls(stranger).co_await().err().unwrap();
+        assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::InvalidData);
+        server.close();
+        Ok(())
     })
     .unwrap();
 }

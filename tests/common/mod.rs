@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use coro_core::net::{TcpListener, TcpStream};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -166,7 +168,18 @@ pub fn event_loop() -> coro_core::EventLoop {
 
 /// Lets every task that is ready run once.
 pub fn next_round() -> coro_core::Result<()> {
-    coro_core::Awaitable::co_await(coro_core::sleep(std::time::Duration::ZERO))
+    coro_core::Awaitable::co_await(coro_core::sleep(Duration::ZERO))
+}
+
+/// A listener that takes no more, since its queue is full and nobody accepts; and who is in the queue. Who connects to it
+/// waits.
+pub fn silent() -> std::io::Result<(TcpListener, Vec<TcpStream>)> {
+    let listener = coro_core::net::SocketOptions::new().backlog(0).listen("127.0.0.1:0")?;
+    let mut clients = Vec::new();
+    while let Ok(client) = TcpStream::connect_timeout(&listener.local_addr()?, Duration::from_millis(20)) {
+        clients.push(client);
+    }
+    Ok((listener, clients))
 }
 
 /// A round, and whether the cancellation comes before what else happens in that round, or after it.

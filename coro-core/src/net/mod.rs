@@ -44,7 +44,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 
-mod connect;
+pub(crate) mod attempts;
+pub(crate) mod connect;
 mod macros;
 mod options;
 mod patience;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::SocketOptions;
-use super::connect::{in_turn, nowhere};
+use super::attempts::nowhere;
+use super::connect::in_turn;
 use super::macros::{buffers, common, example, limits, windows};
 use crate::dns::ToAddresses;
 use crate::error::io_context;

@@ -27,7 +27,10 @@ use crate::task::create_task;
 use crate::tls::Tls;
 #[cfg(unix)]
 use crate::transport::UnixPath;
-use crate::transport::{ConnectTarget, Protocol, ServeOptions, ServeTarget, Server, serve, serve_options};
+use crate::transport::{
+    ConnectOptions, ConnectTarget, Protocol, ServeOptions, ServeTarget, Server, connect_options, serve,
+    serve_options,
+};
 
 /// The limit of a reader if nothing is said.
 const DEFAULT_LIMIT: usize = 64 * 1024;
@@ -43,18 +46,21 @@ const DEFAULT_LIMIT: usize = 64 * 1024;
 pub struct OpenConnection<T> {
     target: T,
     limit: usize,
-    local: Option<Box<dyn ToAddresses>>,
+    options: ConnectOptions,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
 
 /// Connects, and gives a reader and a writer; `asyncio.open_connection()`.
 ///
-/// The target is an address, in any form that [`ToAddresses`] knows, or a socket that is connected already.
+/// The target is an address, in any form that [`ToAddresses`] knows, or a socket that is connected already. Several
+/// addresses are tried one after the other, or with
+/// [`happy_eyeballs_delay`](OpenConnection::happy_eyeballs_delay) several at once.
 ///
 /// # Errors
 /// When awaited: the system's, with the address in front; of several addresses that fail, one error that says
-/// "Multiple exceptions: …"; those of [`ToAddresses`].
+/// "Multiple exceptions: …", or an [`ErrorGroup`](crate::ErrorGroup) with [`all_errors`](OpenConnection::all_errors);
+/// those of [`ToAddresses`].
 ///
 /// # Cancellation
 /// The connection is closed.
@@ -83,7 +89,7 @@ pub fn open_connection<T: ConnectTarget>(target: T) -> OpenConnection<T> {
     OpenConnection {
         target,
         limit: DEFAULT_LIMIT,
-        local: None,
+        options: ConnectOptions::default(),
         #[cfg(feature = "tls")]
         tls: None,
     }
@@ -157,34 +163,16 @@ impl<T> OpenConnection<T> {
     }
 }
 
-impl<T: ToAddresses> OpenConnection<T> {
-    /// Connects from this address; `local_addr=`.
-    ///
-    /// ```
-    /// # use coro_core::{open_connection, prelude::*};
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let address = listener.local_addr()?;
-    /// let (_reader, writer) = open_connection(address).local_addr("127.0.0.1:0").co_await()?;
-    /// assert!(writer.sockname().unwrap().ip().is_loopback());
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    pub fn local_addr(mut self, address: impl ToAddresses + 'static) -> Self {
-        self.local = Some(Box::new(address));
-        self
-    }
-}
+connect_options!([T: ToAddresses] OpenConnection<T>, "open_connection(");
 
 impl<T: ConnectTarget> Awaitable for OpenConnection<T> {
     type Output = (StreamReader, StreamWriter);
 
     fn co_await(self) -> Result<(StreamReader, StreamWriter)> {
-        let Self { target, limit, local, .. } = self;
+        let Self { target, limit, options, .. } = self;
         let reader = StreamReader::with_limit(limit)?;
         let protocol = StreamReaderProtocol::new(&reader);
-        let connecting = get_running_loop()?.create_connection(|| protocol, target);
-        let connecting = connecting.with_local_addr(local);
+        let connecting = get_running_loop()?.create_connection(|| protocol, target).with_options(options);
         #[cfg(feature = "tls")]
         let (transport, protocol) = match self.tls {
             Some(tls) => connecting.tls(tls).co_await()?,

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol as SocketProtocol, Socket, Type};
+use socket2::Socket;
 
 use super::Transport;
 use super::channel::Channel;
@@ -18,20 +19,26 @@ use super::target::{ConnectTarget, Connected, Listeners, ServeTarget};
 #[cfg(unix)]
 use super::{pipe::PipeTransport, target::UnixPath};
 use crate::compat::into_future;
-use crate::coroutine::{Awaitable, Coroutine, Origins};
+#[cfg(unix)]
+use crate::coroutine::Coroutine;
+use crate::coroutine::{Awaitable, Origins};
 use crate::definition::{Definition, Origin};
 use crate::dns::ToAddresses;
 use crate::error::{Error, ErrorGroup, Result, io_context};
 use crate::events::{EventLoop, LoopCore, Runnable, running_core};
 use crate::future::Future;
 use crate::io::{Io, Side};
+use crate::net::attempts::{Outcome, all_failed, in_turn, interleave, outcome, staggered};
+use crate::net::connect::{is_under_way, stream_socket};
 
 /// Hidden: how to connect.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct ConnectOptions {
-    local: Option<Box<dyn ToAddresses>>,
-    all_errors: bool,
+    pub(crate) local: Option<Box<dyn ToAddresses>>,
+    pub(crate) all_errors: bool,
+    pub(crate) happy_eyeballs_delay: Option<Duration>,
+    pub(crate) interleave: Option<usize>,
 }
 
 /// Hidden: how to listen.
@@ -61,40 +68,39 @@ impl Default for ServeOptions {
 
 /// Connects to the first of `addresses` that lets it.
 pub(super) fn connect(addresses: Vec<SocketAddr>, options: &ConnectOptions) -> Result<Rc<Io<Channel>>> {
+    static DEFINITION: Definition = Definition::new("create_connection", file!(), line!());
     let local = options.local.as_ref().map(|local| local.to_addresses()).transpose()?;
+    let delay = options.happy_eyeballs_delay;
+    let addresses = interleave(addresses, options.interleave.unwrap_or(usize::from(delay.is_some())));
+    let attempt = move |address| connect_one(address, local.as_deref());
+    let connected = match delay {
+        None => in_turn(addresses, attempt),
+        Some(delay) => staggered(&DEFINITION, delay, addresses, attempt),
+    };
+    connected?.map_err(|failures| match options.all_errors && !failures.is_empty() {
+        true => ErrorGroup::new("create_connection failed", failures).into(),
+        false => all_failed(failures),
+    })
+}
+
+fn connect_one(address: SocketAddr, local: Option<&[SocketAddr]>) -> Result<Outcome<Rc<Io<Channel>>>> {
     let mut failures = Vec::new();
-    for address in addresses {
-        match connect_one(address, local.as_deref()) {
-            Ok(io) => return Ok(io),
-            Err(error) if error.is::<io::Error>() => failures.push(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(all_failed(failures, options.all_errors))
+    let connected = outcome(connect_from(local, address, &mut failures))?;
+    Ok(connected.map_err(|last| {
+        failures.extend(last);
+        failures
+    }))
 }
 
-/// What is raised when every attempt has failed: the one error, all of them, or what all of them say.
-fn all_failed(mut failures: Vec<Error>, all_errors: bool) -> Error {
-    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    match &texts[..] {
-        [] => io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses").into(),
-        _ if all_errors => ErrorGroup::new("create_connection failed", failures).into(),
-        [first, others @ ..] if others.iter().all(|text| text == first) => failures.swap_remove(0),
-        texts => {
-            let kind = |error: &Error| error.downcast_ref::<io::Error>().map(io::Error::kind);
-            let first = kind(&failures[0]);
-            let common = first.filter(|_| failures.iter().all(|error| kind(error) == first));
-            let message = format!("Multiple exceptions: {}", texts.join(", "));
-            io::Error::new(common.unwrap_or(io::ErrorKind::Other), message).into()
-        }
-    }
-}
-
-fn connect_one(address: SocketAddr, local: Option<&[SocketAddr]>) -> Result<Rc<Io<Channel>>> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(SocketProtocol::TCP))?;
-    socket.set_nonblocking(true)?;
+/// Connects to `address`. `failures` are those of local addresses that it could not connect from.
+fn connect_from(
+    local: Option<&[SocketAddr]>,
+    address: SocketAddr,
+    failures: &mut Vec<Error>,
+) -> Result<Rc<Io<Channel>>> {
+    let socket = stream_socket(address)?;
     if let Some(local) = local {
-        bind_to_one(&socket, address, local)?;
+        bind_to_one(&socket, address, local, failures)?;
     }
     let context = |error: io::Error| io_context(error, address);
     match socket.connect(&address.into()) {
@@ -107,28 +113,26 @@ fn connect_one(address: SocketAddr, local: Option<&[SocketAddr]>) -> Result<Rc<I
     Ok(io)
 }
 
-/// Gives `socket` one of the local addresses that are of the family of `remote`.
-fn bind_to_one(socket: &Socket, remote: SocketAddr, local: &[SocketAddr]) -> io::Result<()> {
-    let mut failure = None;
+/// Gives `socket` one of the local addresses that are of the family of `remote`. The last failure is raised, those before
+/// it are put into `failures`.
+fn bind_to_one(
+    socket: &Socket,
+    remote: SocketAddr,
+    local: &[SocketAddr],
+    failures: &mut Vec<Error>,
+) -> Result<()> {
     for &address in local.iter().filter(|local| local.is_ipv4() == remote.is_ipv4()) {
         match socket.bind(&address.into()) {
             Ok(()) => return Ok(()),
             Err(error) => {
-                failure =
-                    Some(io_context(error, format!("error while attempting to bind on address {address}")));
+                let what = format!("error while attempting to bind on address {address}");
+                failures.push(io_context(error, what).into());
             }
         }
     }
     let none =
         || io::Error::new(io::ErrorKind::InvalidInput, format!("no matching local address for {remote}"));
-    Err(failure.unwrap_or_else(none))
-}
-
-fn is_under_way(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR));
-    #[cfg(not(unix))]
-    return error.kind() == io::ErrorKind::WouldBlock;
+    Err(failures.pop().unwrap_or_else(|| none().into()))
 }
 
 /// Settles a future when a socket is ready.
@@ -204,50 +208,88 @@ pub struct CreateConnection<F, T> {
     options: ConnectOptions,
 }
 
-impl<F, T: ToAddresses> CreateConnection<F, T> {
-    /// Connects from this address; `local_addr=`.
-    ///
-    /// ```
-    /// # use coro_core::{Protocol, prelude::*};
-    /// # struct Quiet;
-    /// # impl Protocol for Quiet {}
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// let connecting = get_running_loop()?.create_connection(|| Quiet, listener.local_addr()?);
-    /// let (transport, _) = connecting.local_addr("127.0.0.1:0").co_await()?;
-    /// transport.close();
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    pub fn local_addr(mut self, address: impl ToAddresses + 'static) -> Self {
-        self.options.local = Some(Box::new(address));
-        self
-    }
-
-    /// If nothing can be connected to, raises an [`ErrorGroup`] of all that was said; `all_errors=True`.
-    ///
-    /// ```
-    /// # use coro_core::{Protocol, prelude::*};
-    /// # struct Quiet;
-    /// # impl Protocol for Quiet {}
-    /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
-    /// let nobody = ["127.0.0.1:1".parse()?, "127.0.0.1:2".parse()?];
-    /// let connecting = get_running_loop()?.create_connection(|| Quiet, &nobody[..]).all_errors();
-    /// assert_eq!(connecting.co_await().err().unwrap().errors().len(), 2);
-    /// # Ok(())
-    /// # })).unwrap();
-    /// ```
-    pub fn all_errors(mut self) -> Self {
-        self.options.all_errors = true;
-        self
-    }
+/// An example with the `address` of a listener, two addresses of `nobody`, and `several` of both, in which a connection
+/// is begun by `$begin`, the target, and the rest of the first line.
+macro_rules! connect_example {
+    ($begin:literal, $rest:literal $(, $line:literal)*) => {
+        concat!(
+            "```\n# use coro_core::{Protocol, open_connection, prelude::*};\n# struct Quiet;\n",
+            "# impl Protocol for Quiet {}\n# coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {\n",
+            "# let listener = std::net::TcpListener::bind(\"127.0.0.1:0\")?;\n",
+            "# let address = listener.local_addr()?;\n",
+            "# let nobody: [std::net::SocketAddr; 2] = [\"127.0.0.1:1\".parse()?, \"127.0.0.1:2\".parse()?];\n",
+            "# let several = [nobody[0], address];\n",
+            "let connecting = ", $begin, $rest, "\n", $($line, "\n",)*
+            "# Ok(())\n# })).unwrap();\n```"
+        )
+    };
 }
+pub(crate) use connect_example;
+
+/// How a connection is made: methods of every builder that has such `options`.
+macro_rules! connect_options {
+    ([$($parameters:tt)*] $type:ty, $begin:literal) => {
+        impl<$($parameters)*> $type {
+            /// Connects from this address; `local_addr=`. Of several, the first of the other side's family that is free
+            /// is taken.
+            ///
+            #[doc = $crate::transport::connect_example!($begin, "address).local_addr(\"127.0.0.1:0\");",
+                "assert!(connecting.co_await().is_ok());")]
+            pub fn local_addr(mut self, address: impl $crate::dns::ToAddresses + 'static) -> Self {
+                self.options.local = Some(Box::new(address));
+                self
+            }
+
+            /// If nothing can be connected to, raises an [`ErrorGroup`](crate::ErrorGroup) of all that was said;
+            /// `all_errors=True`.
+            ///
+            #[doc = $crate::transport::connect_example!($begin, "&nobody[..]).all_errors();",
+                "assert_eq!(connecting.co_await().err().unwrap().errors().len(), 2);")]
+            pub fn all_errors(mut self) -> Self {
+                self.options.all_errors = true;
+                self
+            }
+
+            /// Does not wait for one address longer than this before it tries the next one as well;
+            /// `happy_eyeballs_delay=`. RFC 8305 recommends 250 ms.
+            ///
+            /// Each attempt has a task of its own, which begins when the attempt before has failed or this time has
+            /// passed. The first connection is taken; the other attempts are cancelled, and their sockets closed, before
+            /// this returns. The families of addresses take turns, unless [`interleave`](Self::interleave) says
+            /// otherwise.
+            ///
+            /// If nothing is said, one address after the other is tried, each until the system gives it up.
+            ///
+            #[doc = $crate::transport::connect_example!($begin,
+                "&several[..]).happy_eyeballs_delay(millis(250));",
+                "assert!(connecting.co_await().is_ok());")]
+            pub fn happy_eyeballs_delay(mut self, delay: std::time::Duration) -> Self {
+                self.options.happy_eyeballs_delay = Some(delay);
+                self
+            }
+
+            /// Tries so many addresses of the first one's family, and then the families in turn; `interleave=`. With 0
+            /// the order is that of the addresses.
+            ///
+            /// If nothing is said, it is 1 with [`happy_eyeballs_delay`](Self::happy_eyeballs_delay), and else 0.
+            ///
+            #[doc = $crate::transport::connect_example!($begin,
+                "&several[..]).happy_eyeballs_delay(millis(250)).interleave(2);",
+                "assert!(connecting.co_await().is_ok());")]
+            pub fn interleave(mut self, count: usize) -> Self {
+                self.options.interleave = Some(count);
+                self
+            }
+        }
+    };
+}
+pub(crate) use connect_options;
+
+connect_options!([F, T: ToAddresses] CreateConnection<F, T>, "get_running_loop()?.create_connection(|| Quiet, ");
 
 impl<F, T> CreateConnection<F, T> {
-    /// Connects from this address, if one is given.
-    pub(crate) fn with_local_addr(mut self, address: Option<Box<dyn ToAddresses>>) -> Self {
-        self.options.local = address;
-        self
+    pub(crate) fn with_options(self, options: ConnectOptions) -> Self {
+        Self { options, ..self }
     }
 
     #[cfg(feature = "tls")]
@@ -472,14 +514,16 @@ impl EventLoop {
     /// `loop.create_connection(factory, host, port)`.
     ///
     /// Awaited, it gives the transport and the protocol, when [`connection_made`](Protocol::connection_made) was called. Of
-    /// several addresses the first that can be connected to is taken.
+    /// several addresses the first that can be connected to is taken; they are tried one after the other, or with
+    /// [`happy_eyeballs_delay`](CreateConnection::happy_eyeballs_delay) several at once.
     ///
     /// # Errors
     /// When awaited: the system's, with the address in front; of several addresses that fail, one error that says
-    /// "Multiple exceptions: …"; those of [`ToAddresses`].
+    /// "Multiple exceptions: …", or an [`ErrorGroup`] with [`all_errors`](CreateConnection::all_errors); those of
+    /// [`ToAddresses`].
     ///
     /// # Cancellation
-    /// The socket is closed.
+    /// The sockets are closed.
     ///
     /// ```
     /// use coro_core::{Future, Protocol, Transport, prelude::*};

@@ -34,8 +34,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 pub use channel::TransportSocket;
+pub(crate) use connect::{
+    ConnectOptions, ServeOptions, connect_example, connect_options, serve, serve_example, serve_options,
+};
 pub use connect::{CreateConnection, CreateServer};
-pub(crate) use connect::{ServeOptions, serve, serve_example, serve_options};
 pub use datagram::DatagramTransport;
 pub use endpoint::CreateDatagramEndpoint;
 #[cfg(feature = "tls")]
