@@ -442,8 +442,18 @@ impl<I, Y, R> Fiber<I, Y, R> {
     }
 
     /// Runs the body from its beginning until it suspends or ends.
+    #[inline(always)]
     pub(crate) fn start(&mut self) -> Resumed<Y, R> {
-        self.run(Resume::Start)
+        let outer = TOP.get();
+        match self.run(Resume::Start) {
+            Resumed::Suspended(value) => {
+                // SAFETY: the frames from `top` on are those of the suspended stacks, then those of `outer`.
+                let own = unsafe { frames(self.top) }.find(|frame| ptr::eq(frame.prev.get(), outer));
+                self.root = own.map_or(ptr::null(), ptr::from_ref);
+                Resumed::Suspended(value)
+            }
+            ended => ended,
+        }
     }
 
     /// Runs a suspended fiber until it suspends again or ends.
@@ -473,11 +483,6 @@ impl<I, Y, R> Fiber<I, Y, R> {
         let top = TOP.replace(outer);
         if let CoroutineResult::Yield(_) = result {
             self.top = top;
-            if self.root.is_null() {
-                // SAFETY: the frames from `top` on are those of the suspended stacks, then those of `outer`.
-                let own = unsafe { frames(top) }.find(|frame| ptr::eq(frame.prev.get(), outer));
-                self.root = own.map_or(ptr::null(), ptr::from_ref);
-            }
         }
         result
     }
