@@ -417,10 +417,10 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// What stands for addresses of sockets; std's `ToSocketAddrs`, for the same types, without blocking the loop.
+/// What stands for addresses of sockets; std's `ToSocketAddrs`, without blocking the loop.
 ///
-/// Implemented for addresses, for `"host:port"`, for pairs of a host and a port, and for slices of addresses. A type of
-/// your own may suspend in it.
+/// Implemented for addresses, for `"host:port"`, for pairs of a host and a port, and for slices, arrays and vectors of
+/// addresses. A type of your own may suspend in it.
 ///
 /// ```
 /// use coro_core::{dns::ToAddresses, prelude::*};
@@ -428,6 +428,8 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 ///     assert_eq!("127.0.0.1:80".to_addresses()?, [([127, 0, 0, 1], 80).into()]);
 ///     assert_eq!(("127.0.0.1", 80).to_addresses()?, "127.0.0.1:80".to_addresses()?);
 ///     assert!("localhost:80".to_addresses()?.iter().any(|address| address.ip().is_loopback()));
+///     let several = ["127.0.0.1:80".parse::<std::net::SocketAddr>()?, "[::1]:80".parse()?];
+///     assert_eq!(several.to_addresses()?, several.to_vec().to_addresses()?);
 ///     Ok(())
 /// }))?;
 /// # Ok::<(), Error>(())
@@ -493,6 +495,18 @@ impl ToAddresses for String {
 impl ToAddresses for [SocketAddr] {
     fn to_addresses(&self) -> io::Result<Vec<SocketAddr>> {
         Ok(self.to_vec())
+    }
+}
+
+impl<const N: usize> ToAddresses for [SocketAddr; N] {
+    fn to_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.as_slice().to_addresses()
+    }
+}
+
+impl ToAddresses for Vec<SocketAddr> {
+    fn to_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.as_slice().to_addresses()
     }
 }
 
