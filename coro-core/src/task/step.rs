@@ -113,11 +113,15 @@ where
 
     #[inline]
     fn begin(core: Rc<LoopCore>, head: Head, progress: Progress<T, A>, eager: bool) -> Views<T> {
-        let state = FutureState::pending(Rc::clone(&core));
         // Memory first, so that all of it is written in its place: `Rc::new` would copy some 300 bytes.
         let mut inner = Rc::<Self>::new_uninit();
         if let Some(place) = Rc::get_mut(&mut inner) {
-            place.write(Self { state, control: Control::new(head), progress: RefCell::new(progress) });
+            // What can unwind comes first: nothing is kept elsewhere for that.
+            place.write(Self {
+                control: Control::new(head),
+                state: FutureState::pending(Rc::clone(&core)),
+                progress: RefCell::new(progress),
+            });
         }
         // SAFETY: it was written just now, since nobody else has a handle on a new `Rc`.
         let inner = unsafe { inner.assume_init() };
