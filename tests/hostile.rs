@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as PollContext, Poll, Wake, Waker};
 
-use common::{Log, event_loop, quiet_panics, reported, run};
+use common::{Log, assert_well, event_loop, in_child, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{AnyFuture, AsFuture, ContextVar, Future, wait};
 
@@ -796,4 +796,44 @@ fn a_predicate_of_a_condition_may_suspend_and_panic() {
         Ok(())
     })
     .unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+#[allow(unsafe_code)]
+fn reports_that_cannot_be_written_are_lost_and_nothing_else() {
+    use std::os::fd::AsRawFd;
+
+    let child = in_child("reports_that_cannot_be_written_are_lost_and_nothing_else", || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        // SAFETY: both are descriptors of this process; its standard error becomes a pipe that nobody reads.
+        assert_eq!(unsafe { libc::dup2(writer.as_raw_fd(), 2) }, 2);
+        let ended = run(|| {
+            let fail = || -> Result<()> { raise!("nobody looks") };
+            create_task(coroutine(fail)); // never retrieved
+            drop(coroutine(fail)); // never awaited
+            let event_loop = get_running_loop()?;
+            event_loop.call_soon(|| panic!("in a callback"));
+            let exception = Some(coro_core::ValueError::new("told").into());
+            let context = coro_core::ExceptionContext {
+                message: "for the handler".into(),
+                exception,
+                future: None,
+                handle: None,
+            };
+            event_loop.call_exception_handler(&context);
+            let server = coro_core::start_server(move |_, _| coroutine(fail), "127.0.0.1:0").co_await()?;
+            let (mut reader, _writer) = coro_core::open_connection(server.local_addrs()[0]).co_await()?;
+            assert_eq!(reader.read_to_end().co_await()?, b"");
+            coro_core::current_task().unwrap().print_stack();
+            sleep(secs(1)).co_await()?;
+            Ok(6)
+        });
+        assert_eq!(ended.unwrap(), 6);
+    });
+    if let Some(output) = child {
+        assert_well(&output);
+        assert!(common::stderr(&output).is_empty());
+    }
 }

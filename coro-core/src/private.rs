@@ -14,6 +14,7 @@ use crate::async_iter::{AsyncGenerator, AsyncIterator};
 use crate::coroutine::{Awaitable, Coroutine};
 use crate::error::{Error, KeyboardInterrupt, Panicked, Result, SystemExit, ValueError};
 use crate::generator::{Generator, Yielder};
+use crate::report;
 use crate::runner::RunBuilder;
 use crate::unwind;
 
@@ -263,7 +264,7 @@ where
         Err(error) => match error.downcast_ref() {
             Some(SystemExit(status)) => ExitCode::from(status.to_le_bytes()[0]),
             None => {
-                eprintln!("Error: {error:?}");
+                report::tell(format_args!("Error: {error:?}"));
                 ExitCode::FAILURE
             }
         },

@@ -3,7 +3,8 @@
 //! Floor 0. Everything goes through `tracing` with the target `coro`. Where no subscriber was ever set, warnings
 //! and errors go to standard error, as Python's logging does: nothing is lost silently.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use crate::error::Error;
@@ -33,11 +34,17 @@ fn quietly(mut report: impl FnMut()) {
     }
 }
 
+/// Writes a line to standard error. What cannot be written there is lost: the disk may be full, and who reads may be gone.
+pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    // `eprintln!` would panic then, and most reports are made in destructors.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Something that went wrong where nobody could be told by a return value.
 pub(crate) fn error(message: impl Display) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("coro: error: {message}");
+            tell(format_args!("coro: error: {message}"));
         } else {
             tracing::error!(target: TARGET, "{message}");
         }
@@ -48,7 +55,7 @@ pub(crate) fn error(message: impl Display) {
 pub(crate) fn exception(message: impl Display, exception: &Error) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("coro: error: {message}\n{exception:?}");
+            tell(format_args!("coro: error: {message}\n{exception:?}"));
         } else {
             let exception_type = exception.type_name();
             tracing::error!(target: TARGET, exception_type, %exception, "{message}");
@@ -60,7 +67,7 @@ pub(crate) fn exception(message: impl Display, exception: &Error) {
 pub(crate) fn warning(message: impl Display) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("coro: warning: {message}");
+            tell(format_args!("coro: warning: {message}"));
         } else {
             tracing::warn!(target: TARGET, "{message}");
         }
@@ -71,7 +78,7 @@ pub(crate) fn warning(message: impl Display) {
 pub(crate) fn runtime_warning(message: impl Display, file: &str, line: u32) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("{file}:{line}: RuntimeWarning: {message}");
+            tell(format_args!("{file}:{line}: RuntimeWarning: {message}"));
         } else {
             tracing::warn!(target: TARGET, category = "RuntimeWarning", file, line, "{message}");
         }
@@ -83,7 +90,7 @@ pub(crate) fn runtime_warning(message: impl Display, file: &str, line: u32) {
 pub(crate) fn unclosed(what: impl Display) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("ResourceWarning: unclosed {what}");
+            tell(format_args!("ResourceWarning: unclosed {what}"));
         } else {
             tracing::warn!(target: TARGET, category = "ResourceWarning", "unclosed {what}");
         }
@@ -94,7 +101,7 @@ pub(crate) fn unclosed(what: impl Display) {
 pub(crate) fn unraisable(error: impl Display) {
     quietly(|| {
         if nobody_listens() {
-            eprintln!("coro: ignored: {error}");
+            tell(format_args!("coro: ignored: {error}"));
         } else {
             tracing::error!(target: TARGET, category = "Unraisable", "{error}");
         }

@@ -9,6 +9,7 @@ mod task_stack;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::{self, Debug, Display};
+use std::io::{self, Write};
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
@@ -88,10 +89,7 @@ pub fn format_call_graph(future: Option<&dyn AsFuture>) -> Result<String> {
 /// Prints what [`format_call_graph`] gives; `asyncio.print_call_graph()` of Python 3.14.
 ///
 /// # Errors
-/// As [`capture_call_graph`].
-///
-/// # Panics
-/// As `println!`, where nothing can be printed.
+/// As [`capture_call_graph`]; that of standard output, where nothing can be printed.
 ///
 /// ```
 /// use coro_core::{print_call_graph, prelude::*};
@@ -113,8 +111,7 @@ pub fn format_call_graph(future: Option<&dyn AsFuture>) -> Result<String> {
 /// ```
 #[track_caller]
 pub fn print_call_graph(future: Option<&dyn AsFuture>) -> Result<()> {
-    println!("{}", format_call_graph(future)?);
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", format_call_graph(future)?)?)
 }
 
 /// A task or a future, and who waits for it; `asyncio.FutureCallGraph`. [`capture_call_graph`] makes it.

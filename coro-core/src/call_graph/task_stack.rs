@@ -8,6 +8,7 @@ use std::panic::Location;
 
 use super::{FrameCallGraphEntry, calls};
 use crate::error::Error;
+use crate::report;
 use crate::task::{AnyTask, Task};
 
 /// What is known of the calls of a task, the newest last; [`Task::get_stack`] and [`AnyTask::get_stack`] give it.
@@ -165,9 +166,6 @@ impl AnyTask {
     ///
     /// As [`Task::print_stack`].
     ///
-    /// # Panics
-    /// As `eprintln!`, where nothing can be printed.
-    ///
     /// ```
     /// # use coro_core::prelude::*;
     /// # coro_core::RunBuilder::new().virtual_clock().run(coroutine(|| {
@@ -178,7 +176,7 @@ impl AnyTask {
     #[track_caller]
     pub fn print_stack(&self) {
         let text = self.get_stack().to_string(); // first: the error of a task is of the user's type
-        eprintln!("{text}");
+        report::tell(format_args!("{text}"));
     }
 }
 
@@ -220,9 +218,6 @@ impl<T: 'static> Task<T> {
     ///
     /// That is the `Display` output of [`get_stack`](Self::get_stack), which also goes elsewhere, or with a
     /// [limit](TaskStack::limit). Sources are not read, so that the text of the lines is not there.
-    ///
-    /// # Panics
-    /// As `eprintln!`, where nothing can be printed.
     ///
     /// ```
     /// use coro_core::prelude::*;
