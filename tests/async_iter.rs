@@ -12,8 +12,8 @@ use common::{
 };
 use coro_core::prelude::*;
 use coro_core::{
-    Aiter, FrameState, Future, RuntimeError, SharedAsyncGenerator, Yielder, all_tasks, async_generator,
-    current_task, merge,
+    Aiter, FrameState, Future, RuntimeError, SharedAsyncGenerator, StopAsyncIteration, ValueError, Yielder,
+    all_tasks, async_generator, current_task, merge,
 };
 
 /// Gives 1 to `last`, and says when it is closed. Its cleanup awaits.
@@ -719,6 +719,38 @@ fn a_generator_that_steps_itself_gets_an_error() {
     let mut one = one.shared();
     me.replace(Some(one.clone()));
     assert_eq!((one.anext().unwrap(), one.anext().unwrap()), (Some(1), None));
+}
+
+#[test]
+fn one_that_ignores_its_closing_is_told_once() {
+    let (log, stubborn) = (Log::default(), Log::default());
+    let ignoring = |log: &Log| {
+        let log = log.clone();
+        async_generator(move |y: &Yielder<u32>| {
+            while let Err(error) = y.yield_(1) {
+                log.push(error.to_string());
+            }
+            Ok(())
+        })
+    };
+    let mut generator = ignoring(&log);
+    generator.anext().unwrap();
+    assert_eq!(generator.aclose().unwrap_err().to_string(), "async generator ignored GeneratorExit");
+    assert!(generator.aclose().unwrap_err().is::<StopAsyncIteration>());
+    assert!(generator.athrow(ValueError::new("v").into()).unwrap_err().is::<StopAsyncIteration>());
+    generator.lend(|mut lent| {
+        assert!(lent.aclose().unwrap_err().is::<StopAsyncIteration>());
+        assert_eq!(log.take(), ["generator is being closed"]);
+        assert_eq!(lent.anext().unwrap(), None); // it can be read on, and so ends
+        lent.aclose().unwrap();
+    });
+    ignoring(&stubborn).lend(|mut lent| {
+        lent.anext().unwrap();
+        assert!(lent.aclose().unwrap_err().is::<RuntimeError>());
+        assert!(lent.aclose().unwrap_err().is::<StopAsyncIteration>());
+        assert_eq!(lent.anext().unwrap(), None);
+    });
+    assert_eq!(stubborn.take(), ["generator is being closed"]);
 }
 
 #[test]

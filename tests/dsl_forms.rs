@@ -531,6 +531,11 @@ mod generators {
         fn empty() yields u32 {}
         fn ticks() yields () { yield!(); yield!(()); }
         fn inner() yields u32 -> &'static str { yield!(1); yield!(2); "inner" }
+        fn catching() yields u32 -> String {
+            let caught = try_yield_from!(failing()).unwrap_err();
+            let gone = try_yield_from!([5]);
+            format!("{caught} {gone:?}")
+        }
         fn outer() yields u32 -> String { let from = yield_from!(inner()); yield!(3); from.to_uppercase() }
         fn failing() yields u32 -> Result<u32> { yield!(1); let n: u32 = "x".parse()?; Ok(n) }
         fn pairs<'a, T: Clone, const N: usize>(items: &'a [T; N]) yields (usize, T) where T: Debug {
@@ -570,6 +575,13 @@ mod generators {
         assert_eq!(failing().map(|step| step.is_ok()).collect::<Vec<_>>(), [true, false]);
         let items = pairs(&["a", "b"]).lend(|lent| lent.collect::<Result<Vec<_>>>());
         assert_eq!(items.unwrap(), [(0, "a"), (1, "b")]);
+    }
+
+    #[test]
+    fn an_error_of_a_delegation_is_caught() {
+        let mut catching = catching();
+        assert_eq!(catching.by_ref().collect::<Result<Vec<_>>>().unwrap(), [1, 5]);
+        assert_eq!(catching.returned().unwrap(), "invalid digit found in string Ok(())");
     }
 
     #[coro_core::test]

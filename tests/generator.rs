@@ -525,6 +525,68 @@ fn a_future_awaited_by_hand_that_is_resumed_too_early_is_an_error() {
 }
 
 #[test]
+fn delegating_to_one_that_waits_for_a_value_or_whose_result_is_gone_is_an_error() {
+    let echo = || {
+        generator(|y: &Yielder<u32, u32>| {
+            let sent = y.yield_(1)?;
+            y.yield_(sent)
+        })
+    };
+    let error_of = |inner| {
+        let mut outer = generator(|y: &Yielder<u32, u32>| y.yield_from(inner));
+        let error = outer.start().unwrap_err();
+        assert!(error.is::<RuntimeError>());
+        error.to_string()
+    };
+    let mut waiting = echo();
+    waiting.start().unwrap();
+    assert_eq!(error_of(waiting), "cannot delegate to a generator that waits for a value");
+    let mut ended = echo();
+    ended.close().unwrap();
+    assert_eq!(error_of(ended), "cannot delegate to a generator that has ended");
+}
+
+#[test]
+fn a_type_of_no_size_is_not_taken_for_nothing() {
+    #[derive(Debug, PartialEq)]
+    struct Token<'a>(std::marker::PhantomData<&'a mut ()>);
+    let inner = |y: &Yielder<u32, Token<'static>>| y.yield_(1);
+    let mut waiting = generator(inner);
+    waiting.start().unwrap();
+    let mut outer = generator(|y: &Yielder<u32, Token<'static>>| y.yield_from(waiting));
+    assert!(outer.start().unwrap_err().is::<RuntimeError>());
+}
+
+#[test]
+fn a_shared_generator_that_is_delegated_to_may_be_stepped_and_closed_by_others() {
+    let log = Log::default();
+    let sum = generator({
+        let log = log.clone();
+        move |y: &Yielder<u32, u32>| {
+            let mut sum = 0;
+            let ended = loop {
+                match y.yield_(sum) {
+                    Ok(sent) => sum += sent,
+                    Err(error) => break Err(error),
+                }
+            };
+            log.push(format!("ends at {sum}"));
+            ended
+        }
+    });
+    let sum = sum.shared();
+    let inner = sum.clone();
+    let mut outer = generator(move |y: &Yielder<u32, u32>| -> Result<()> { y.yield_from(inner) });
+    assert_eq!(outer.start().unwrap(), GeneratorState::Yielded(0));
+    assert_eq!(outer.send(1).unwrap(), GeneratorState::Yielded(1));
+    assert_eq!(sum.send(10).unwrap(), GeneratorState::Yielded(11));
+    assert_eq!(outer.send(100).unwrap(), GeneratorState::Yielded(111));
+    sum.close().unwrap();
+    assert_eq!(outer.send(1000).unwrap(), GeneratorState::Returned(()));
+    assert_eq!(log.take(), ["ends at 111"]);
+}
+
+#[test]
 fn an_end_of_iteration_raised_in_a_body_does_not_end_it_silently() {
     let mut raising = generator(|_: &Yielder<u32>| -> Result<()> { Err(coro_core::StopIteration.into()) });
     assert!(raising.start().unwrap_err().is::<RuntimeError>());

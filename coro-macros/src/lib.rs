@@ -79,6 +79,7 @@ use proc_macro::TokenStream;
 /// | `yield!(e)` | yields `e` and gives what was sent; an error thrown in leaves the function |
 /// | `try_yield!(e)` | the same, as a `Result` |
 /// | `yield_from!(g)` | yields all that the generator or iterator `g` yields, and gives what it returns |
+/// | `try_yield_from!(g)` | the same, as a `Result` |
 /// | `raise!(e)`, `raise!("text {x}")` | leaves the function with an error |
 /// | `async for x in e { }` | a loop over an asynchronous iterator or generator |
 /// | `async with e as x, f as y { }` | a block with an entry and an exit; `as x` may be left out |

@@ -96,7 +96,7 @@ impl<'f> Rewriter<'f> {
     fn word(&mut self, tokens: &[TokenTree], at: usize, word: &Ident, out: &mut TokenStream) -> usize {
         let text = word.to_string();
         match text.as_str() {
-            "await" | "try_await" | "yield" | "try_yield" | "yield_from" | "raise" => {
+            "await" | "try_await" | "yield" | "try_yield" | "yield_from" | "try_yield_from" | "raise" => {
                 if let Some(arguments) = scan::macro_arguments(tokens, at) {
                     self.sugar(&text, word, arguments).to_tokens(out);
                     return at + 3;
@@ -156,12 +156,13 @@ impl<'f> Rewriter<'f> {
             // anything that counts as expanded would tell that of `async_fn!`.
             let user = word.span();
             let mark = (!name.starts_with("try_")).then(|| quote_spanned!(span=> ?));
-            if !name.ends_with("yield") && name != "yield_from" {
+            let delegates = name.ends_with("yield_from");
+            if !name.ends_with("yield") && !delegates {
                 return quote_spanned! {user=> ::coro_core::__private::co_await #values #mark };
             }
             let yielder = quote_spanned!(span=> __yielder);
             let values = if empty { quote_spanned!(user=> (())) } else { values.to_token_stream() };
-            let method = Ident::new(if name == "yield_from" { "yield_from" } else { "yield_" }, user);
+            let method = Ident::new(if delegates { "yield_from" } else { "yield_" }, user);
             return quote_spanned! {user=> #yielder.#method #values #mark };
         }
         unknown(word.span())
@@ -185,7 +186,7 @@ impl<'f> Rewriter<'f> {
     /// Whether `yield!` and its like work here; if not, the reason is noted.
     fn may_yield(&mut self, name: &str, word: &Ident) -> bool {
         let message = match (self.place, self.shape) {
-            (Place::Body, Shape { yields: true, is_async: true, .. }) if name == "yield_from" => {
+            (Place::Body, Shape { yields: true, is_async: true, .. }) if name.ends_with("yield_from") => {
                 "'yield from' inside async function: write `async for x in g { yield!(x); }`".to_owned()
             }
             (Place::Body, Shape { yields: true, .. }) => return true,

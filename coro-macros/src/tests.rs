@@ -300,6 +300,9 @@ fn mistakes_are_told_once_and_by_name() {
     refused(quote! { async fn f() yields u8 { yield x; } }, "write `yield!(x);`");
     refused(quote! { async fn f() { async while x {} } }, "no `async while`");
     refused(quote! { async fn f() yields u8 { yield_from!(g); } }, "'yield from' inside async function");
+    refused(quote! { async fn f() yields u8 { try_yield_from!(g); } }, "'yield from' inside async function");
+    refused(quote! { fn f() { try_yield_from!(g); } }, "`try_yield_from!` needs a generator");
+    refused(quote! { fn f() yields u8 { try_yield_from!(); } }, "write `try_yield_from!(…)`");
     refused(quote! { async fn f() yields u8 { return 1; } }, "'return' with value in async generator");
     refused(quote! { async fn f() yields u8 -> u8 { } }, "returns no value");
     refused(quote! { fn f() receives u8 { } }, "needs `yields TYPE`");

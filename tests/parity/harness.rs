@@ -190,6 +190,9 @@ const DIFFERENCES: &[Difference] = differences! {
         result=None>"
         => "[] No stack for <Task finished name='value' coro=<value() done, defined at FILE:LINE>>",
         because "as above";
+    s1033_agen_thrown_and_closed: "UNRAISABLE RuntimeError: async generator ignored GeneratorExit"
+        => "UNRAISABLE generator 'generator' ignored GeneratorExit",
+        because "the report names the generator";
     s10_debug_logging: "LOG DEBUG Using selector: EpollSelector" => "LOG DEBUG Using selector: epoll",
         because "the poller is no object with a class";
     s22_nested_loop_refused: "RuntimeError: asyncio.run() cannot be called from a running event loop"

@@ -288,6 +288,8 @@ scenarios! {
     s1025_large_writes
     s1027_pipes
     s1029_task_stack
+    s1031_gen_delegate_to_started
+    s1033_agen_thrown_and_closed
 }
 
 /// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.

@@ -3,6 +3,7 @@
 //! Floor: the library, its lowest part.
 
 use std::fmt::{self, Debug};
+use std::mem;
 
 use super::{AsyncIterator, AsyncLent, SharedAsyncGenerator};
 use crate::definition::Definition;
@@ -37,6 +38,7 @@ use crate::generator::{FrameState, Generator, GeneratorState, Yielder};
 /// ```
 pub struct AsyncGenerator<Y, S, F> {
     generator: Generator<Y, S, (), F>,
+    throws: Throws,
 }
 
 /// Makes an asynchronous generator from a closure.
@@ -58,7 +60,7 @@ pub fn async_generator<Y, S, F>(body: F) -> AsyncGenerator<Y, S, F>
 where
     F: FnOnce(&Yielder<Y, S>) -> Result<()>,
 {
-    AsyncGenerator { generator: crate::generator::generator(body) }
+    AsyncGenerator { generator: crate::generator::generator(body), throws: Throws::default() }
 }
 
 impl<Y, S, F> AsyncGenerator<Y, S, F>
@@ -75,7 +77,7 @@ where
     /// assert_eq!(ticks.name(), "ticks");
     /// ```
     pub fn named(definition: &'static Definition, body: F) -> Self {
-        Self { generator: Generator::named(definition, body) }
+        Self { generator: Generator::named(definition, body), throws: Throws::default() }
     }
 
     /// Where it is in its life; `inspect.getasyncgenstate`.
@@ -125,7 +127,8 @@ where
     /// # Ok::<(), Error>(())
     /// ```
     pub fn lend<T>(self, f: impl FnOnce(AsyncLent<'_, Y, S>) -> T) -> T {
-        self.generator.lend(|lent| f(AsyncLent { lent }))
+        let throws = self.throws;
+        self.generator.lend(|lent| f(AsyncLent { lent, throws }))
     }
 
     /// As [`Generator::pin`].
@@ -141,7 +144,7 @@ where
     }
 
     pub(crate) fn throw_borrowed(&mut self, error: Error) -> Result<Option<Y>> {
-        yielded(self.generator.throw_borrowed(error))
+        self.throws.athrow(self.state(), || self.generator.throw_borrowed(error))
     }
 }
 
@@ -159,16 +162,49 @@ fn no_stop(error: Error) -> Error {
 }
 
 pub(super) fn yielded<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<Option<Y>> {
+    item(step).map_err(no_stop)
+}
+
+fn item<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<Option<Y>> {
     match step {
         Ok(GeneratorState::Yielded(value)) => Ok(Some(value)),
         Ok(GeneratorState::Returned(())) => Ok(None),
         Err(error) if error.is::<StopIteration>() => Ok(None),
-        Err(error) => Err(no_stop(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is thrown into an asynchronous generator: nothing more once it was told to close and has yielded instead.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Throws {
+    /// CPython's `ag_closed`.
+    closed: bool,
+}
+
+impl Throws {
+    pub(super) fn athrow<Y>(
+        self,
+        state: FrameState,
+        throw: impl FnOnce() -> Result<GeneratorState<Y, ()>>,
+    ) -> Result<Option<Y>> {
+        match state {
+            FrameState::Suspended if self.closed => Err(StopAsyncIteration.into()),
+            FrameState::Suspended => yielded(throw()),
+            _ => item(throw()), // the error comes back without having been in the body
+        }
+    }
+
+    /// `throw` raises a `GeneratorExit` at its yield.
+    pub(super) fn aclose<Y>(&mut self, throw: impl FnOnce() -> Result<GeneratorState<Y, ()>>) -> Result<()> {
+        if mem::replace(&mut self.closed, true) {
+            return Err(StopAsyncIteration.into());
+        }
+        closed(throw())
     }
 }
 
 /// What a `GeneratorExit` that was thrown in has led to.
-pub(super) fn closed<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<()> {
+fn closed<Y>(step: Result<GeneratorState<Y, ()>>) -> Result<()> {
     match step {
         Ok(GeneratorState::Returned(())) => Ok(()),
         Ok(GeneratorState::Yielded(value)) => {
@@ -232,7 +268,8 @@ where
     /// Resumes it: the yield it stands at raises `error`; `await agen.athrow(error)`. `None` when it ends.
     ///
     /// # Errors
-    /// `error` itself if it is not caught, or what is raised instead.
+    /// `error` itself if it is not caught, or what is raised instead; [`StopAsyncIteration`] if it has ignored an
+    /// [`aclose`](Self::aclose).
     ///
     /// # Cancellation
     /// As [`start`](Self::start).
@@ -249,13 +286,14 @@ where
     /// # Ok::<(), Error>(())
     /// ```
     pub fn athrow(&mut self, error: Error) -> Result<Option<Y>> {
-        yielded(self.generator.throw(error))
+        self.throw_borrowed(error)
     }
 
     /// Ends it: raises `GeneratorExit` at its yield, and waits for its cleanup; `await agen.aclose()`.
     ///
     /// # Errors
-    /// What it raises instead; [`RuntimeError`] "async generator ignored GeneratorExit" if it yields.
+    /// What it raises instead; [`RuntimeError`] "async generator ignored GeneratorExit" if it yields, and
+    /// [`StopAsyncIteration`] from then on, without running it.
     ///
     /// # Cancellation
     /// It is raised at the await that the cleanup stands at; the generator has ended after that.
@@ -278,7 +316,7 @@ where
         if self.state() != FrameState::Suspended {
             return self.generator.close().map(drop);
         }
-        closed(self.generator.throw(GeneratorExit.into()))
+        self.throws.aclose(|| self.generator.throw(GeneratorExit.into()))
     }
 
     /// A handle that can be cloned: several tasks may hold it, and step it in turns.

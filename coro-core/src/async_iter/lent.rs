@@ -5,7 +5,7 @@
 use std::fmt::{self, Debug};
 
 use super::AsyncIterator;
-use super::generator::{closed, yielded};
+use super::generator::{Throws, yielded};
 use crate::error::{Error, GeneratorExit, Result};
 use crate::generator::{FrameState, Lent};
 
@@ -27,6 +27,7 @@ use crate::generator::{FrameState, Lent};
 /// ```
 pub struct AsyncLent<'g, Y, S = ()> {
     pub(super) lent: Lent<'g, Y, S, ()>,
+    pub(super) throws: Throws,
 }
 
 impl<Y, S> AsyncLent<'_, Y, S> {
@@ -100,7 +101,7 @@ impl<Y, S> AsyncLent<'_, Y, S> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn athrow(&mut self, error: Error) -> Result<Option<Y>> {
-        yielded(self.lent.throw(error))
+        self.throws.athrow(self.state(), || self.lent.throw(error))
     }
 }
 
@@ -113,7 +114,7 @@ impl<Y> AsyncIterator for AsyncLent<'_, Y> {
 
     fn aclose(&mut self) -> Result<()> {
         match self.state() {
-            FrameState::Suspended => closed(self.lent.throw(GeneratorExit.into())),
+            FrameState::Suspended => self.throws.aclose(|| self.lent.throw(GeneratorExit.into())),
             _ => self.lent.close().map(drop),
         }
     }

@@ -123,6 +123,29 @@ impl<Y, S, R> SharedGenerator<Y, S, R> {
     }
 }
 
+/// For a delegation to it.
+impl<Y, S, R> Steps<Y, S, R> for SharedGenerator<Y, S, R> {
+    fn start(&mut self) -> Result<GeneratorState<Y, R>> {
+        SharedGenerator::start(self)
+    }
+
+    fn send(&mut self, value: S) -> Result<GeneratorState<Y, R>> {
+        SharedGenerator::send(self, value)
+    }
+
+    fn throw(&mut self, error: Error) -> Result<GeneratorState<Y, R>> {
+        SharedGenerator::throw(self, error)
+    }
+
+    fn close(&mut self) -> Result<Option<R>> {
+        SharedGenerator::close(self)
+    }
+
+    fn state(&self) -> FrameState {
+        SharedGenerator::state(self)
+    }
+}
+
 impl<Y, S, R> Debug for SharedGenerator<Y, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<shared generator {:?}>", self.state())

@@ -1,10 +1,15 @@
 //! The inside of a generator: what its body yields through.
 //!
 //! Floor 2.
-#![allow(unsafe_code)] // points to the suspender at the bottom of the generator's stack
+#![allow(unsafe_code)] // points to the suspender at the bottom of the generator's stack; see `nothing`
 
-use super::{Generator, GeneratorState};
-use crate::error::{GeneratorExit, Result};
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::mem;
+
+use super::core::Steps;
+use super::{FrameState, Generator, GeneratorState, SharedGenerator};
+use crate::error::{Error, GeneratorExit, Result, RuntimeError, StopIteration};
 use crate::fiber::Suspender;
 
 /// The inside of a generator: its body yields through this.
@@ -52,8 +57,13 @@ impl<Y, S> Yielder<Y, S> {
     /// Of an iterator the items go out; it takes no values, so only a generator that is sent none can delegate to one.
     /// `yield_from!` in the DSL.
     ///
+    /// An inner generator that was stepped before goes on where it stands, if it is sent nothing. One that has ended
+    /// gives no items, if it returns nothing. A [`SharedGenerator`] may be stepped by others meanwhile.
+    ///
     /// # Errors
     /// What an inner generator raises; a `GeneratorExit` closes it first. With an iterator: what is thrown in.
+    /// [`RuntimeError`] if the inner generator was stepped before and waits for a value, or if it had ended and returned
+    /// something, which is gone.
     ///
     /// ```
     /// use coro_core::{Yielder, generator};
@@ -99,22 +109,79 @@ where
     fn yield_all(self, yielder: &Yielder<Y, S>) -> Result<R> {
         let mut inner = self;
         inner.pin();
-        let mut step = inner.core.start();
-        loop {
-            let value = match step? {
-                GeneratorState::Yielded(value) => value,
-                GeneratorState::Returned(value) => return Ok(value),
-            };
-            step = match yielder.yield_(value) {
-                Ok(sent) => inner.core.send(sent),
-                Err(error) if error.is::<GeneratorExit>() => {
-                    inner.core.close()?;
-                    return Err(error);
-                }
-                Err(error) => inner.core.throw(error),
-            };
+        delegate(&mut inner.core, yielder)
+    }
+}
+
+impl<Y, S, R> YieldFrom<Y, S, R> for SharedGenerator<Y, S, R> {
+    fn yield_all(mut self, yielder: &Yielder<Y, S>) -> Result<R> {
+        delegate(&mut self, yielder)
+    }
+}
+
+fn delegate<Y, S, R>(inner: &mut impl Steps<Y, S, R>, yielder: &Yielder<Y, S>) -> Result<R> {
+    let mut step = match inner.state() {
+        FrameState::Suspended => go_on(inner),
+        _ => inner.start(),
+    };
+    loop {
+        let value = match step {
+            Ok(GeneratorState::Yielded(value)) => value,
+            Ok(GeneratorState::Returned(value)) => return Ok(value),
+            Err(error) => return ended(error),
+        };
+        step = match yielder.yield_(value) {
+            Ok(sent) => inner.send(sent),
+            Err(error) if error.is::<GeneratorExit>() => {
+                inner.close()?;
+                return Err(error);
+            }
+            Err(error) => inner.throw(error),
+        };
+    }
+}
+
+/// The first step of a delegation to one that was stepped before; Python's `next(generator)`.
+#[cold]
+fn go_on<Y, S, R>(inner: &mut impl Steps<Y, S, R>) -> Result<GeneratorState<Y, R>> {
+    let waits = "cannot delegate to a generator that waits for a value";
+    inner.send(nothing().ok_or_else(|| RuntimeError::new(waits))?)
+}
+
+/// What a delegation gives that ends with `error`. One that had ended before has nothing to give.
+#[cold]
+fn ended<R>(error: Error) -> Result<R> {
+    if !error.is::<StopIteration>() {
+        return Err(error);
+    }
+    let ended = "cannot delegate to a generator that has ended";
+    nothing().ok_or_else(|| RuntimeError::new(ended).into())
+}
+
+/// A `T`, if that is `()`.
+fn nothing<T>() -> Option<T> {
+    trait Named {
+        fn id(&self) -> TypeId
+        where
+            Self: 'static;
+    }
+    impl<T> Named for PhantomData<T> {
+        fn id(&self) -> TypeId
+        where
+            Self: 'static,
+        {
+            TypeId::of::<T>()
         }
     }
+    let marker: &dyn Named = &PhantomData::<T>;
+    // SAFETY: the two differ in a lifetime only, and what is called reads nothing of the `T` that has it.
+    let marker = unsafe { mem::transmute::<&dyn Named, &(dyn Named + 'static)>(marker) };
+    // Types that differ in lifetimes alone are the same here; `()` has none, so that it is equal to itself only.
+    if marker.id() != TypeId::of::<()>() {
+        return None;
+    }
+    // SAFETY: `T` is `()`.
+    Some(unsafe { mem::transmute_copy::<(), T>(&()) })
 }
 
 impl<Y, I> YieldFrom<Y, (), ()> for I
