@@ -389,7 +389,7 @@ const OPERATIONS: &[Operation] = operations! {
         let inside = Rc::clone(&queue);
         served(at, move || inside.join().co_await(), || queue.task_done().expect("there was one"))
     };
-    to_thread_job ["thread.rs ToThread"] => |at| job(at, |work| to_thread(work).co_await());
+    to_thread_job ["thread/mod.rs ToThread"] => |at| job(at, |work| to_thread(work).co_await());
     executor_job [] => |at| job(at, |work| get_running_loop()?.run_in_executor(work).co_await());
     executor_shutdown [] => executor_shutdown;
 };

@@ -146,9 +146,10 @@ fn fail(code: i32, message: impl std::fmt::Display) -> ! {
     exit(code)
 }
 
-/// Whether it is what the system has said, alone or several times.
+/// Whether it is what the system has said, alone or several times, or comes of that.
 fn is_clean(error: &Error) -> bool {
-    error.is::<io::Error>() || !error.errors().is_empty() && error.errors().iter().all(is_clean)
+    let of_a_group = !error.errors().is_empty() && error.errors().iter().all(is_clean);
+    error.is::<io::Error>() || of_a_group || error.cause().is_some_and(is_clean)
 }
 
 /// Three times the same; the second may fail, but only so.

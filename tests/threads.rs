@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as PollContext, Poll, Wake, Waker};
 use std::thread;
 
+#[cfg(target_os = "linux")]
+use common::{assert_well, in_child, next_round};
 use common::{event_loop, quiet_panics, reported, run};
 use coro_core::prelude::*;
 use coro_core::{Elapsed, LoopHandle, RuntimeError, ThreadsafeFuture};
@@ -270,6 +272,143 @@ fn a_job_in_a_thread_outlives_a_loop_that_is_closed_by_force() {
     assert!(!job.done());
     // The thread's loops after it are not disturbed by its end.
     assert_eq!(run(|| to_thread(|| 1).co_await()).unwrap(), 1);
+}
+
+#[test]
+fn closing_a_loop_drops_the_result_of_a_job_that_nobody_was_told_of() {
+    struct Result(Sender<()>);
+    impl Drop for Result {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let event_loop = event_loop();
+    event_loop.set_default_executor(|job: Box<dyn FnOnce() + Send>| thread::spawn(job).join().unwrap());
+    let (dropped, drops) = channel();
+    let job = event_loop.run_in_executor(move || Result(dropped));
+    assert!(drops.try_recv().is_err());
+    event_loop.close().unwrap();
+    drops.try_recv().unwrap();
+    assert!(!job.done());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_loop_that_is_closed_while_a_job_runs_is_freed_when_that_ends() {
+    let child = in_child("a_loop_that_is_closed_while_a_job_runs_is_freed_when_that_ends", || {
+        event_loop().close().unwrap(); // the first one opens what stays open
+        let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = descriptors();
+        let (release, released) = channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        for by_task in [false, true] {
+            let event_loop = event_loop();
+            let waiting = released.clone();
+            let job = move || waiting.lock().unwrap().recv();
+            let begun = move || {
+                match by_task {
+                    true => drop(create_task(to_thread(job))),
+                    false => drop(get_running_loop()?.run_in_executor(job)),
+                }
+                next_round()
+            };
+            event_loop.run_until_complete(coroutine(begun)).unwrap();
+            reported(|| event_loop.close().unwrap());
+        }
+        assert!(descriptors() > before, "the jobs may tell the loops still");
+        drop(release);
+        let patience = std::time::Instant::now() + secs(20);
+        while descriptors() > before {
+            assert!(std::time::Instant::now() < patience, "{} of {before} descriptors", descriptors());
+            thread::yield_now();
+        }
+    });
+    if let Some(output) = child {
+        assert_well(&output);
+    }
+}
+
+/// Calls `f` where the system gives no more threads: there is no memory for another stack.
+#[cfg(all(target_os = "linux", not(feature = "sanitizer")))]
+fn without_new_threads<T>(f: impl FnOnce() -> T) -> T {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let before = getrlimit(Resource::As);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let kilobytes: u64 = size.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    let limit = Rlimit { current: Some((kilobytes + 1_000) * 1024), ..before };
+    setrlimit(Resource::As, limit).unwrap();
+    thread::Builder::new().spawn(|| ()).unwrap_err();
+    let result = f();
+    setrlimit(Resource::As, before).unwrap();
+    result
+}
+
+#[cfg(all(target_os = "linux", not(feature = "sanitizer")))]
+#[test]
+fn where_no_thread_can_be_made_there_is_an_error_and_later_all_is_well() {
+    #[track_caller]
+    fn refused<T>(result: Result<T>) {
+        let error = result.err().unwrap();
+        assert!(error.is::<RuntimeError>());
+        assert_eq!(error.to_string(), "can't start new thread");
+        assert!(error.cause().unwrap().is::<std::io::Error>());
+    }
+
+    let child = in_child("where_no_thread_can_be_made_there_is_an_error_and_later_all_is_well", || {
+        run(|| {
+            let event_loop = get_running_loop()?;
+            without_new_threads(|| {
+                refused(to_thread(|| 5).co_await());
+                refused(wait_for(to_thread(|| 5), secs(3)).co_await());
+                refused(event_loop.run_in_executor(|| 5).co_await());
+                let by_name = coro_core::dns::resolve("localhost", 80).unwrap_err();
+                let of_a_file = coro_core::fs::read("/proc/self/statm").unwrap_err();
+                let of_input = std::io::Read::read(&mut coro_core::stdio::stdin(), &mut [0]).unwrap_err();
+                for error in [by_name, of_a_file, of_input] {
+                    assert_eq!(error.kind(), std::io::ErrorKind::Other);
+                    assert!(error.to_string().contains("can't start new thread"), "{error}");
+                }
+            });
+            assert_eq!(to_thread(|| 5).co_await()?, 5);
+            assert!(!coro_core::fs::read("/proc/self/statm")?.is_empty());
+            event_loop.shutdown_default_executor(None).co_await() // nothing is counted that has not begun
+        })
+        .unwrap();
+    });
+    if let Some(output) = child {
+        assert_well(&output);
+    }
+}
+
+#[cfg(all(target_os = "linux", not(feature = "sanitizer")))]
+#[test]
+fn a_job_for_which_no_thread_can_be_made_waits_for_one_at_work() {
+    let child = in_child("a_job_for_which_no_thread_can_be_made_waits_for_one_at_work", || {
+        run(|| {
+            let event_loop = get_running_loop()?;
+            let gated = || {
+                let (open, gate) = channel::<()>();
+                (open, event_loop.run_in_executor(move || gate.recv().map_err(|_| thread::current().id())))
+            };
+            let (first_gate, first) = gated();
+            let ((second_gate, second), (third_gate, third)) = without_new_threads(|| (gated(), gated()));
+            // The thread takes the second when the first has ended; by then there may be one for the third.
+            drop(first_gate);
+            let of_the_first = first.co_await()?.unwrap_err();
+            drop(third_gate);
+            let of_the_third = third.co_await()?.unwrap_err();
+            drop(second_gate);
+            assert_eq!(second.co_await()?.unwrap_err(), of_the_first);
+            assert_ne!(of_the_third, of_the_first);
+            Ok(())
+        })
+        .unwrap();
+    });
+    if let Some(output) = child {
+        assert_well(&output);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! [`Executor`]: who runs blocking jobs for a loop.
 //!
-//! Floor 1. `thread.rs` hands the jobs over.
+//! Floor 1. `thread/mod.rs` hands the jobs over.
 
 use super::EventLoop;
 

@@ -55,7 +55,7 @@ pub(crate) struct LoopCore {
     pub(crate) held: Cell<usize>,
     /// What becomes ready when the last of those jobs ends.
     pub(crate) jobs_waiters: RefCell<Vec<Rc<dyn Runnable>>>,
-    /// Who runs those jobs; `None` stands for the threads of the `blocking` crate.
+    /// Who runs those jobs; `None` stands for the pool of this process.
     pub(crate) executor: RefCell<Option<Rc<dyn Executor>>>,
     /// Whether no more jobs are taken.
     pub(crate) executor_shut: Cell<bool>,

@@ -92,7 +92,7 @@ impl Worker {
     /// not ended.
     ///
     /// # Errors
-    /// As [`in_thread`]; the system's if there is no thread.
+    /// As [`in_thread`].
     pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let core = match place()? {
             Place::Thread => return Ok(job()),
@@ -104,7 +104,7 @@ impl Worker {
         taker.co_await()?
     }
 
-    fn send(&self, job: Job) -> std::io::Result<()> {
+    fn send(&self, job: Job) -> Result<()> {
         let mut sender = self.jobs.lock();
         let job = match &*sender {
             Some(jobs) => match jobs.send(job) {
@@ -114,12 +114,16 @@ impl Worker {
             None => job,
         };
         let (jobs, queue) = channel::<Job>();
-        std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
+        let spawned = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
             for job in queue {
                 // Who waits for a job that panicked is told that it did not end.
                 let _ = catch_unwind(AssertUnwindSafe(job));
             }
-        })?;
+        });
+        if let Err(error) = spawned {
+            drop(sender); // what goes with the job may wake somebody
+            return Err(thread::no_thread(error));
+        }
         // The thread has just begun: it takes the first job.
         let _ = jobs.send(job);
         *sender = Some(jobs);

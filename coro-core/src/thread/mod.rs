@@ -1,13 +1,15 @@
 //! Blocking work in threads, beside the loop.
 //!
-//! Floor: the library. The threads are those of the loop's [`Executor`](crate::Executor), or of the `blocking` crate: made
-//! on demand, many at most, gone when idle.
+//! Floor: the library. The threads are those of the loop's [`Executor`](crate::Executor), or of `pool.rs`.
+
+mod pool;
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::context::Context;
 use crate::coroutine::{Awaitable, Coroutine, Origins};
 use crate::definition::{Definition, Origin};
 use crate::error::{Error, Panicked, Result, RuntimeError};
-use crate::events::{EventLoop, LoopCore, Runnable, running_core};
+use crate::events::{EventLoop, LoopCore, Resource, Runnable, running_core};
 use crate::future::{Future, OnceFuture};
 use crate::report;
 use crate::waker::{WakeSlot, Woken};
@@ -41,8 +43,9 @@ pub struct ToThread<F> {
 /// It sees the values of the task's context variables. A panic in it is an error here.
 ///
 /// # Errors
-/// When awaited: [`Panicked`]; [`RuntimeError`] without a running loop, and after
-/// [`EventLoop::shutdown_default_executor`].
+/// When awaited: [`Panicked`]; [`RuntimeError`] without a running loop, after
+/// [`EventLoop::shutdown_default_executor`], and "can't start new thread" where the system gives none: then its cause is
+/// what that says. As long as there are others at work, the job waits for one of them instead.
 ///
 /// # Cancellation
 /// Only the waiting is cancelled: a function that runs cannot be stopped, and its result is lost. The loop waits
@@ -100,8 +103,8 @@ impl EventLoop {
     ///
     /// # Errors
     /// When awaited: [`Panicked`] if `job` panics; [`RuntimeError`] on a closed loop, "Executor shutdown has been
-    /// called" after [`shutdown_default_executor`](Self::shutdown_default_executor), and if the
-    /// [`Executor`](crate::Executor) drops the job.
+    /// called" after [`shutdown_default_executor`](Self::shutdown_default_executor), "can't start new thread" as with
+    /// [`to_thread`], and if the [`Executor`](crate::Executor) drops the job.
     ///
     /// # Cancellation
     /// Only the waiting is cancelled: a job that runs cannot be stopped, and its result is lost.
@@ -210,29 +213,44 @@ pub(crate) fn warn_of_jobs(timeout: Duration) {
 
 type Finished<T> = Arc<Mutex<Option<Result<T, Box<dyn Any + Send>>>>>;
 
-/// A job in a thread, as the loop sees it.
-struct Job<T> {
+/// A job in a thread, as the loop sees it: nothing when it has ended, or the loop was closed.
+struct Job<T>(RefCell<Option<Expected<T>>>);
+
+/// What is there for the end of a job. Its slot holds the [`Job`], and that this: whatever comes first, the end or the
+/// loop's close, takes it out.
+struct Expected<T> {
+    slot: WakeSlot,
     finished: Finished<T>,
     future: Future<T>,
     core: Rc<LoopCore>,
-    slot: RefCell<Option<WakeSlot>>,
+    /// The key in the loop's list of resources.
+    resource: usize,
 }
 
 impl<T: 'static> Woken for Job<T> {
     fn wake(self: Rc<Self>) {
-        let Some(slot) = self.slot.take() else { return };
+        let Some(expected) = self.0.take() else { return };
+        let Expected { slot, finished, future, core, resource } = expected;
         drop(slot);
-        self.core.note_job_ended();
-        let finished = self.finished.lock().take();
+        let _ = core.resources.borrow_mut().try_remove(resource);
+        core.note_job_ended();
+        let finished = finished.lock().take();
         // A future that was cancelled meanwhile stays as it is.
         let _ = match finished {
-            Some(Ok(value)) => self.future.settle_value(value),
-            Some(Err(payload)) => self.future.settle_failed(Error::new(Panicked::new(payload))),
+            Some(Ok(value)) => future.settle_value(value),
+            Some(Err(payload)) => future.settle_failed(Error::new(Panicked::new(payload))),
             None => {
                 let dropped = RuntimeError::new("the executor dropped the job without running it");
-                self.future.settle_failed(dropped.into())
+                future.settle_failed(dropped.into())
             }
         };
+    }
+}
+
+impl<T: 'static> Resource for Job<T> {
+    fn loop_closed(self: Rc<Self>) {
+        let expected = self.0.take();
+        drop(expected);
     }
 }
 
@@ -257,25 +275,37 @@ where
     }
     let future = Future::on(Rc::clone(core));
     let finished: Finished<T> = Arc::default();
-    let waiting = Rc::new(Job {
+    let waiting = Rc::new(Job(RefCell::default()));
+    let slot = WakeSlot::new(core, Rc::clone(&waiting) as Rc<dyn Woken>);
+    let waker = WakeAtEnd(slot.waker().clone());
+    *waiting.0.borrow_mut() = Some(Expected {
+        slot,
         finished: Arc::clone(&finished),
         future: future.clone(),
         core: Rc::clone(core),
-        slot: RefCell::default(),
+        resource: core.resources.borrow_mut().insert(Rc::downgrade(&waiting) as Weak<dyn Resource>),
     });
-    let slot = WakeSlot::new(core, Rc::clone(&waiting) as Rc<dyn Woken>);
-    let waker = WakeAtEnd(slot.waker().clone());
-    *waiting.slot.borrow_mut() = Some(slot);
     core.jobs.set(core.jobs.get() + 1);
-    let run = move || {
+    let run = Box::new(move || {
         let result = catch_unwind(AssertUnwindSafe(job));
         *finished.lock() = Some(result);
         drop(waker);
-    };
+    });
     let executor = core.executor.borrow().clone();
     match executor {
-        Some(executor) => executor.execute(Box::new(run)),
-        None => blocking::unblock(run).detach(),
+        Some(executor) => executor.execute(run),
+        None => {
+            if let Err((job, error)) = pool::execute(run) {
+                let _ = future.settle_failed(no_thread(error)); // before the job is dropped, which ends it, too
+                drop(job);
+            }
+        }
     }
     OnceFuture(future)
+}
+
+/// That the system gives no thread.
+#[track_caller]
+pub(crate) fn no_thread(error: io::Error) -> Error {
+    Error::caused_by(RuntimeError::new("can't start new thread"), error.into())
 }
