@@ -5,10 +5,10 @@ mod common;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use common::{event_loop, reported, run};
+use common::{event_loop, next_round, reported, run, run_ordered};
 use coro_core::prelude::*;
 use coro_core::stack::StackError;
-use coro_core::{Awaited, Future, Runner, RuntimeError, Step, Timeout, suspend};
+use coro_core::{Awaited, Future, Runner, RuntimeError, Step, StreamReader, Timeout, suspend};
 
 /// What `f` gives inside a callback of the running loop.
 fn in_callback<T: 'static>(f: impl FnOnce() -> T + 'static) -> Result<T> {
@@ -333,6 +333,25 @@ fn handles_of_the_wrong_thread_are_refused_by_the_compiler_or_by_name() {
         let error = future.result(secs(1)).unwrap_err();
         assert_eq!(error.to_string(), "a loop's own thread cannot block for its loop: await the result");
         future.co_await()?
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_second_reader_that_comes_in_between_is_served_and_the_first_is_told() {
+    run_ordered(|| {
+        let mut reader = StreamReader::new();
+        let first = create_task(reader.clone().readexactly(4));
+        next_round()?;
+        let second = create_task(reader.clone().readexactly(2));
+        reader.feed_data(b"x")?; // wakes the first, and before its turn the second begins to wait
+        next_round()?;
+        reader.feed_data(b"yz")?;
+        let message = "readexactly() called while another coroutine is already waiting for incoming data";
+        refused(first.co_await(), message);
+        assert_eq!(second.co_await()?, b"xy");
+        assert_eq!(reader.read(9).co_await()?, b"z");
+        Ok(())
     })
     .unwrap();
 }

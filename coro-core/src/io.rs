@@ -28,11 +28,6 @@ use crate::waker::KeptWaker;
 /// How many bytes one system call moves at most.
 const AT_ONCE: usize = 0x7fff_f000;
 
-/// Whether what moves less than was asked for tells that the next system call would block.
-fn tells<T: Endpoint>(side: Side) -> bool {
-    side == Side::Write || !T::BOUNDARIES
-}
-
 /// A socket, pipe or the like, whose operations suspend.
 pub(crate) struct Io<T: Endpoint> {
     socket: Socket<T>,
@@ -90,11 +85,11 @@ impl<T: Endpoint> Io<T> {
         Ok(())
     }
 
-    /// Whether moving `moved` bytes of `wanted` tells that the next system call would block. The end of a stream does
+    /// Whether moving `moved` bytes of `wanted` may tell that the next system call would block. The end of a stream does
     /// not: it can be read again and again.
     #[inline]
-    fn is_short(side: Side, wanted: usize, moved: usize) -> bool {
-        0 < moved && moved < wanted.min(AT_ONCE) && tells::<T>(side)
+    fn is_short(wanted: usize, moved: usize) -> bool {
+        0 < moved && moved < wanted.min(AT_ONCE)
     }
 
     /// Reads or writes: `operation` gives how many bytes of `wanted` it moved.
@@ -105,11 +100,11 @@ impl<T: Endpoint> Io<T> {
         wanted: usize,
         operation: impl FnMut(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        self.run(side, operation, |moved| Self::is_short(side, wanted, *moved))
+        self.run(side, operation, |moved| Self::is_short(wanted, *moved))
     }
 
-    /// Does `operation`, each time anew when it would have blocked and `side` is ready. `short` tells whether the
-    /// next one would surely block.
+    /// Does `operation`, each time anew when it would have blocked and `side` is ready. `short` tells whether it
+    /// moved less than was asked for.
     #[inline]
     pub(crate) fn run<R>(
         &self,
@@ -234,7 +229,7 @@ impl<T: Endpoint> Io<T> {
         wanted: usize,
         operation: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.poll(context, side, operation, |moved| Self::is_short(side, wanted, *moved))
+        self.poll(context, side, operation, |moved| Self::is_short(wanted, *moved))
     }
 
     /// Polls: does `operation`, and has the present task woken when `side` is ready if it would block.
@@ -286,7 +281,8 @@ impl<T: Endpoint> Io<T> {
         }
     }
 
-    /// Runs `callback` once when `side` is ready, in a round that finds it so. Dropping what this gives takes it back.
+    /// Runs `callback` once when `side` is ready, in a round that finds it so: the next one at the earliest, after what
+    /// is ready by then. Dropping what this gives takes it back.
     pub(crate) fn when_ready(
         &self,
         core: &Rc<LoopCore>,
@@ -298,7 +294,7 @@ impl<T: Endpoint> Io<T> {
         let waiting = Waiting::begin(core, &slot, side, false);
         waiting.wakeup.add_waiter(callback);
         match slot.is_ready(side) {
-            true => Rc::clone(&waiting.wakeup).ready(),
+            true => core.reactor.tell_soon(&slot, side),
             false => self.socket.arm(&core.reactor, &slot)?,
         }
         Ok(Armed { waiting })
@@ -314,8 +310,7 @@ impl<T: Endpoint> Io<T> {
     /// Tells that a system call for `side` would have blocked, or moved less than it was asked for.
     pub(crate) fn note_blocked(&self, core: &LoopCore, side: Side, short: bool) {
         match self.socket.slot(&core.reactor) {
-            Some(slot) if short && tells::<T>(side) => slot.note_short(side),
-            Some(_) if short => {}
+            Some(slot) if short => slot.note_short(side),
             Some(slot) => slot.set_blocked(side),
             None => {}
         }

@@ -290,6 +290,7 @@ scenarios! {
     s1029_task_stack
     s1031_gen_delegate_to_started
     s1033_agen_thrown_and_closed
+    s1041_where_reading_goes_on
 }
 
 /// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.

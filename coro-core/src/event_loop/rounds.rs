@@ -109,7 +109,8 @@ impl Runnable for Mail {
     }
 }
 
-/// Moves what came from other threads, and signals, to the ready queue. Whether there was anything.
+/// Moves what came from other threads, signals, and what is known to be ready, to the ready queue. Whether there was
+/// anything.
 #[inline]
 fn take_in(core: &Rc<LoopCore>) -> bool {
     core.doors.notifier.take_news() && take_in_news(core)
@@ -122,6 +123,7 @@ fn take_in_news(core: &Rc<LoopCore>) -> bool {
     for job in jobs {
         core.push(Rc::new(Mail { job: Cell::new(Some(job)), core: Rc::downgrade(core) }));
     }
+    let any = core.reactor.tell_known() || any;
     let hook = core.interrupt_hook.borrow().clone();
     match hook {
         Some(hook) if core.doors.interrupts.swap(0, Ordering::SeqCst) > 0 => {

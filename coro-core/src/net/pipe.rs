@@ -28,9 +28,6 @@ impl<T: AsRawFd> AsRawFd for End<T> {
 }
 
 impl<T: AsFd + AsRawFd> Endpoint for End<T> {
-    // In a mode of its own, a pipe keeps what each write has written apart.
-    const BOUNDARIES: bool = true;
-
     fn hold(&self) -> Hold {
         self.hold
     }

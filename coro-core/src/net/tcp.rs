@@ -20,6 +20,10 @@ impl Endpoint for net::TcpListener {
 }
 
 impl Endpoint for net::TcpStream {
+    fn has_boundaries(&self) -> bool {
+        false
+    }
+
     fn hold(&self) -> Hold {
         match (self.local_addr(), self.peer_addr()) {
             (Ok(local), Ok(peer)) => Hold::Connection { local, peer },

@@ -110,6 +110,8 @@ pub(crate) struct Reactor {
     entries: Entries,
     /// How much is waited for: a registered socket that nobody waits for does not count.
     waiting: Rc<Cell<usize>>,
+    /// What is known to be ready already, to be told as if the next wait had found it so.
+    known: RefCell<Vec<(Rc<Slot>, Side)>>,
     /// Whether the addresses of its sockets are noted, as a virtual clock needs.
     pub(crate) lists_addresses: Cell<bool>,
     #[cfg(coro_poller = "faulty")]
@@ -183,6 +185,7 @@ impl Reactor {
             waiting: Rc::default(),
             lists_addresses: Cell::new(false),
             #[cfg(coro_poller = "faulty")]
+            known: RefCell::default(),
             disturber: RefCell::new(disturb::Disturber::new()),
         };
         reactor.enter_thread();
@@ -249,6 +252,19 @@ impl Reactor {
 
     #[inline]
     fn slot(&self, key: Key) -> Option<Rc<Slot>> {
+    /// Tells who waits for `side` in the next round, where the poller's events would come: it is known to be ready.
+    pub(crate) fn tell_soon(&self, slot: &Rc<Slot>, side: Side) {
+        self.known.borrow_mut().push((Rc::clone(slot), side));
+        self.shared.news.store(true, Ordering::Relaxed); // so that the loop looks here
+    }
+
+    /// Does what [`tell_soon`](Self::tell_soon) was asked for. Whether there was anything.
+    pub(crate) fn tell_known(&self) -> bool {
+        let known = self.known.take();
+        known.iter().for_each(|(slot, side)| slot.wake(*side));
+        !known.is_empty()
+    }
+
         match self.entries.borrow().get(key.index()) {
             Some(Entry { key: found, told: Told::Socket(slot) }) if *found == key => Some(Rc::clone(slot)),
             _ => None,

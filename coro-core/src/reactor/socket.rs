@@ -69,8 +69,11 @@ impl Hold {
 
 /// What can be waited for.
 pub(crate) trait Endpoint: AsSource {
-    /// Whether a read may end before all is read: at the end of a packet, or before what came with a file descriptor.
-    const BOUNDARIES: bool = false;
+    /// Whether a read may end before all is read: at the end of a packet or line, or before what came with a file
+    /// descriptor. Asked when it is registered.
+    fn has_boundaries(&self) -> bool {
+        true
+    }
 
     /// Asked for under a virtual clock only.
     fn hold(&self) -> Hold;
@@ -185,7 +188,7 @@ impl Slot {
     }
 
     /// Tells the one whose turn it is, and all who take no turns.
-    fn wake(&self, side: Side) {
+    pub(super) fn wake(&self, side: Side) {
         let mut waits = self.half(side).waits.borrow_mut();
         match &**waits {
             [] => return,
@@ -356,7 +359,7 @@ impl<T: Endpoint> Socket<T> {
         let slot = Rc::new(Slot {
             read: Half::default(),
             write: Half::default(),
-            keep_reading: Cell::new(false),
+            keep_reading: Cell::new(system::SHORT_MEANS_EMPTY && self.io.has_boundaries()),
             hold: RefCell::new(hold),
             polled: Default::default(),
             waiting: Rc::clone(&reactor.waiting),

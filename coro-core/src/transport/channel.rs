@@ -51,6 +51,14 @@ impl std::os::windows::io::AsSocket for Channel {
 }
 
 impl Endpoint for Channel {
+    /// Whoever made a stream of std's may have made it of anything.
+    fn has_boundaries(&self) -> bool {
+        match self {
+            Self::Socket(socket) => !is_tcp(socket),
+            _ => true,
+        }
+    }
+
     fn hold(&self) -> Hold {
         match (self.local_addr(), self.peer_addr()) {
             (Some(local), Some(peer)) => Hold::Connection { local, peer },
@@ -60,6 +68,18 @@ impl Endpoint for Channel {
             (None, _) => Hold::Moment,
         }
     }
+}
+
+/// Whether a short read of it tells that all was read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_tcp(socket: &Socket) -> bool {
+    socket.protocol().is_ok_and(|protocol| protocol == Some(socket2::Protocol::TCP))
+}
+
+/// Whether a short read of it tells that all was read: elsewhere it never does.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_tcp(_: &Socket) -> bool {
+    false
 }
 
 /// `SIGPIPE` is for those who do not look at what a system call says.
@@ -234,4 +254,26 @@ impl Debug for TransportSocket {
 #[cfg(unix)]
 pub(super) fn path_of(address: &SockAddr) -> Option<std::path::PathBuf> {
     address.as_pathname().map(std::path::Path::to_owned)
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn only_short_reads_of_tcp_tell_that_all_was_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        for stream in [client, server] {
+            assert!(!Channel::Socket(stream.into()).has_boundaries());
+        }
+        let (one, other) = UnixStream::pair().unwrap();
+        assert!(Channel::Socket(OwnedFd::from(one).into()).has_boundaries());
+        assert!(Channel::Pipe(File::from(OwnedFd::from(other))).has_boundaries());
+    }
 }

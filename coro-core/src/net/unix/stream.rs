@@ -25,8 +25,6 @@ impl Endpoint for net::UnixListener {
 }
 
 impl Endpoint for net::UnixStream {
-    const BOUNDARIES: bool = true;
-
     fn hold(&self) -> Hold {
         hold(self)
     }
