@@ -147,6 +147,79 @@ fn serve_forever_cancelled_at_any_moment_closes_the_server() {
 }
 
 #[test]
+fn serve_forever_ends_with_the_second_cancellation() {
+    run(|| {
+        let serve = |mut reader: StreamReader, writer: StreamWriter| {
+            coroutine(move || {
+                let _open = writer;
+                reader.read_to_end().co_await().map(drop)
+            })
+        };
+        let server = start_server(serve, "127.0.0.1:0").co_await()?;
+        let (_reader, writer) = open_connection(server.local_addrs()[0]).co_await()?;
+        sleep(millis(1)).co_await()?;
+        let serving = create_task(server.serve_forever());
+        sleep(millis(1)).co_await()?;
+        serving.cancel_with("one");
+        sleep(millis(1)).co_await()?;
+        assert!(!serving.done(), "it waits for the client");
+        serving.cancel_with("two");
+        let error = (&serving).co_await().unwrap_err();
+        assert!(error.is_cancelled());
+        assert_eq!(error.to_string(), "two");
+        writer.close();
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_backlog_of_zero_stands_for_one() {
+    run(|| {
+        let serve = |mut reader: StreamReader, writer: StreamWriter| {
+            coroutine(move || writer.write(&reader.readline().co_await()?))
+        };
+        let server = start_server(serve, "127.0.0.1:0").backlog(0).co_await()?;
+        for _ in 0..3 {
+            let (mut reader, writer) = open_connection(server.local_addrs()[0]).co_await()?;
+            writer.write(b"eggs\n")?;
+            assert_eq!(wait_for(reader.readline(), secs(9)).co_await()?, b"eggs\n");
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// In CPython `write_eof` raises ENOTCONN; the rest is as here.
+#[test]
+fn write_eof_after_a_reset_leaves_it_to_reading_to_tell() {
+    run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        for reads in [true, false] {
+            let (mut reader, writer) = open_connection(listener.local_addr()?).co_await()?;
+            writer.transport().pause_reading();
+            let (far, _) = listener.accept()?;
+            socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO))?;
+            drop(far);
+            sleep(millis(1)).co_await()?;
+            writer.write_eof();
+            assert!(!writer.is_closing());
+            writer.drain().co_await()?;
+            let is_reset = |error: Error| error.to_string().contains("Connection reset by peer");
+            if reads {
+                writer.transport().resume_reading();
+                assert!(is_reset(reader.read(9).co_await().unwrap_err()));
+            }
+            writer.close();
+            let closed = writer.wait_closed().co_await();
+            assert_eq!(closed.is_err_and(is_reset), reads);
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_client_task_that_is_cancelled_or_panics_ends_its_connection() {
     quiet_panics();
     let told = Log::new();

@@ -141,7 +141,8 @@ impl Workers {
     /// end, and it returns. A second signal cancels them.
     ///
     /// Each connection is a task of one of the loops, in which `handler` runs. What it raises is told to the exception
-    /// handler of that loop, and ends its connection alone.
+    /// handler of that loop, and ends its connection alone. When the system has no file descriptor or memory for one more
+    /// connection, that handler is told once, and the worker rests for a second and tries again.
     ///
     /// In a task it suspends, and the signals come to that task's loop. Elsewhere it blocks.
     ///
@@ -442,7 +443,7 @@ where
         let clients = Rc::clone(&clients);
         move || {
             loop {
-                let (stream, peer) = listener.accept()?;
+                let (stream, peer) = listener.accept_patiently()?;
                 clients.begin(peer, {
                     let handler = Arc::clone(&handler);
                     move || handler(stream, peer)

@@ -229,10 +229,29 @@ fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr
 fn until_one_lives<T>(mut accept: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match accept() {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if is_of_the_connection(&error) => {}
             result => return result,
         }
     }
+}
+
+/// Whether it is an error of the connection that was to be accepted, not of the listener.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    // Linux gives what had gone wrong on the way already.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const ON_THE_WAY: &[i32] = &[
+        libc::ENETDOWN,
+        libc::EPROTO,
+        libc::ENOPROTOOPT,
+        libc::EHOSTDOWN,
+        libc::ENONET,
+        libc::EHOSTUNREACH,
+        libc::ENETUNREACH,
+    ];
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const ON_THE_WAY: &[i32] = &[];
+    error.kind() == io::ErrorKind::ConnectionAborted
+        || error.raw_os_error().is_some_and(|number| ON_THE_WAY.contains(&number))
 }
 
 /// What [`TcpListener::incoming`] returns.

@@ -166,6 +166,8 @@ impl Notifier {
 
 impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
+        #[cfg(unix)]
+        socket::keep_spare()?;
         let poller = Poller::new()?;
         let system = system::Notifier::new(&poller)?;
         let shared = Arc::new(Notifier {
@@ -183,9 +185,9 @@ impl Reactor {
             waiter: RefCell::default(),
             entries: Entries::default(),
             waiting: Rc::default(),
+            known: RefCell::default(),
             lists_addresses: Cell::new(false),
             #[cfg(coro_poller = "faulty")]
-            known: RefCell::default(),
             disturber: RefCell::new(disturb::Disturber::new()),
         };
         reactor.enter_thread();
@@ -250,8 +252,6 @@ impl Reactor {
         Ok(())
     }
 
-    #[inline]
-    fn slot(&self, key: Key) -> Option<Rc<Slot>> {
     /// Tells who waits for `side` in the next round, where the poller's events would come: it is known to be ready.
     pub(crate) fn tell_soon(&self, slot: &Rc<Slot>, side: Side) {
         self.known.borrow_mut().push((Rc::clone(slot), side));
@@ -265,6 +265,8 @@ impl Reactor {
         !known.is_empty()
     }
 
+    #[inline]
+    fn slot(&self, key: Key) -> Option<Rc<Slot>> {
         match self.entries.borrow().get(key.index()) {
             Some(Entry { key: found, told: Told::Socket(slot) }) if *found == key => Some(Rc::clone(slot)),
             _ => None,

@@ -22,8 +22,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::rc::Rc;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -33,6 +37,8 @@ use parking_lot::Mutex;
 use polling::AsSource;
 use slab::Slab;
 use smallvec::SmallVec;
+#[cfg(unix)]
+use socket2::SockRef;
 
 use super::{Entry, Happened, Key, Notifier, PolledSource, Reactor, Source, Told, remove, system};
 
@@ -409,7 +415,7 @@ impl<T: Endpoint> Socket<T> {
         let mut registered = self.registered.lock();
         self.closed.store(true, Ordering::SeqCst);
         let left = self.leave(&mut registered);
-        let result = replace_by_nothing(&self.io.source());
+        let result = end(&self.io.source());
         drop(registered);
         forget(left);
         result
@@ -438,25 +444,56 @@ impl<T: Endpoint> Drop for Socket<T> {
     }
 }
 
-/// Puts a socket that leads nowhere in the place of `source`, whose number stays taken: nobody who has it is misled.
+/// The socket that leads nowhere for all that are closed while the system has no room for one more.
 #[cfg(unix)]
-fn replace_by_nothing(source: &impl std::os::fd::AsRawFd) -> io::Result<()> {
-    let nothing = std::os::unix::net::UnixDatagram::unbound()?;
+static SPARE: OnceLock<socket2::Socket> = OnceLock::new();
+
+/// Makes sure that sockets can be closed when file descriptors have run out.
+#[cfg(unix)]
+pub(super) fn keep_spare() -> io::Result<()> {
+    if SPARE.get().is_none() {
+        // Another thread may have been faster.
+        let _ = SPARE.set(nothing()?);
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn nothing() -> io::Result<socket2::Socket> {
+    // Of a stream that is not connected: whatever is tried with it is an error at once.
+    let nothing = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     nothing.set_nonblocking(true)?;
+    Ok(nothing)
+}
+
+/// Ends what `source` is, whose number stays taken.
+#[cfg(unix)]
+fn end(source: &BorrowedFd<'_>) -> io::Result<()> {
+    let replaced = match nothing() {
+        // Its own, for options that are set on it still.
+        Ok(nothing) => replace(source, &nothing),
+        Err(error) => SPARE.get().map_or(Err(error), |nothing| replace(source, nothing)),
+    };
+    // A number above a limit that was lowered cannot be replaced: then the other end at least is told.
+    let shut_down = || SockRef::from(source).shutdown(std::net::Shutdown::Both);
+    replaced.or_else(|error| shut_down().map_err(|_| error))
+}
+
+/// Puts `nothing` in the place of `source`: nobody who has its number is misled.
+#[cfg(unix)]
+fn replace(source: &BorrowedFd<'_>, nothing: &socket2::Socket) -> io::Result<()> {
     let number = source.as_raw_fd();
     // SAFETY: both are open, and the one who owns the number goes on owning it.
-    let result = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&nothing), number) };
+    let result = unsafe { libc::dup2(nothing.as_raw_fd(), number) };
     if result == -1 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: as above.
-    let replaced = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-    Ok(rustix::io::fcntl_setfd(replaced, rustix::io::FdFlags::CLOEXEC)?)
+    Ok(rustix::io::fcntl_setfd(source, rustix::io::FdFlags::CLOEXEC)?)
 }
 
 /// Here it is closed when it is dropped.
 #[cfg(not(unix))]
-fn replace_by_nothing<S>(_: &S) -> io::Result<()> {
+fn end<S>(_: &S) -> io::Result<()> {
     Ok(())
 }
 

@@ -364,7 +364,7 @@ pub(crate) use serve_example;
 macro_rules! serve_options {
     ([$($parameters:tt)*] $type:ty, $make:literal) => {
         impl<$($parameters)*> $type {
-            /// How many connections may wait to be accepted: 100 if nothing is said.
+            /// How many connections may wait to be accepted: 100 if nothing is said. 0 stands for 1.
             ///
             #[doc = $crate::transport::serve_example!($make, "let server = serving.backlog(5).co_await()?;")]
             pub fn backlog(mut self, count: u32) -> Self {
@@ -422,7 +422,7 @@ pub(crate) use serve_options;
 
 impl ServeOptions {
     pub(crate) fn set_backlog(&mut self, count: u32) {
-        self.backlog = i32::try_from(count).unwrap_or(i32::MAX);
+        self.backlog = i32::try_from(count).unwrap_or(i32::MAX).max(1); // so many are accepted in a round
     }
 
     pub(crate) fn set_start_serving(&mut self, on: bool) {

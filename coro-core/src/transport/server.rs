@@ -253,7 +253,7 @@ impl Server {
     /// [`Cancelled`](crate::Cancelled), which is also the end if somebody closes the server.
     ///
     /// # Cancellation
-    /// The server is closed; the clients are waited for. A second cancellation ends that wait.
+    /// The server is closed; the clients are waited for. A second cancellation ends that wait, and is what is raised.
     ///
     #[doc = example!("let serving = create_task(server.serve_forever());", "sleep(secs(3600)).co_await()?;",
         "serving.cancel();", "assert!(serving.co_await().unwrap_err().is_cancelled());")]
@@ -276,11 +276,11 @@ impl Server {
         inner.start()?;
         let forever = Future::on(Rc::clone(&inner.core));
         inner.forever.replace(Some(forever.clone()));
-        let result = (&forever).co_await();
+        let mut result = (&forever).co_await();
         if result.as_ref().is_err_and(Error::is_cancelled) {
             self.close();
-            // A second cancellation ends the wait; what goes on is the first one.
-            let _ = self.wait();
+            // A second cancellation ends the wait, and is what goes on.
+            result = self.wait().and(result);
         }
         inner.forever.replace(None);
         result

@@ -214,8 +214,11 @@ impl SocketTransport {
 
     fn shut_down(&self) {
         let Some(io) = self.link.io() else { return };
-        if let Err(error) = io.get().shut_down() {
-            self.fatal_error(error.into(), "Fatal error on transport");
+        match io.get().shut_down() {
+            // It was reset by the other side, which reading tells.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => self.fatal_error(error.into(), "Fatal error on transport"),
+            Ok(()) => {}
         }
     }
 
