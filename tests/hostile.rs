@@ -798,6 +798,33 @@ fn a_predicate_of_a_condition_may_suspend_and_panic() {
     .unwrap();
 }
 
+#[test]
+fn errors_may_be_nested_deeper_than_a_stack_is() {
+    const DEPTH: usize = 100_000;
+    let nested = || {
+        let causes = (0..DEPTH).fold(Error::msg("first"), |cause, _| Error::caused_by(fmt::Error, cause));
+        let grouped = (0..DEPTH).fold(Error::msg("innermost"), |error, _| {
+            Error::new(coro_core::ErrorGroup::new("group", vec![error]))
+        });
+        (causes, grouped)
+    };
+    run(|| {
+        let (causes, grouped) = nested();
+        assert_eq!(format!("{causes:?}").matches("\nraised from ").count(), DEPTH);
+        assert_eq!(format!("{grouped:?}").matches("group (1 sub-exception)").count(), 10);
+        assert!(format!("{grouped:?}").ends_with("... (max_group_depth is 10)"));
+        let group = grouped.downcast_ref::<coro_core::ErrorGroup>().unwrap();
+        assert_eq!(format!("{group:?}").matches("ErrorGroup(").count(), 10);
+        let kept = causes.cause().unwrap().clone();
+        drop((causes, grouped));
+        assert_eq!(kept.cause().unwrap().to_string(), fmt::Error.to_string());
+        let (causes, grouped) = nested();
+        drop(coro_core::ErrorGroup::new("both", vec![causes, grouped]));
+        Ok(())
+    })
+    .unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 #[allow(unsafe_code)]

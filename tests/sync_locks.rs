@@ -711,3 +711,16 @@ async fn a_permit_dropped_after_an_extra_release_does_not_pass_the_bound() -> Re
     assert!(one.locked());
     Ok(())
 }
+
+#[test]
+fn a_semaphore_has_no_more_permits_than_can_be_counted() {
+    run(|| {
+        let unlimited = Semaphore::new(usize::MAX);
+        unlimited.release();
+        assert_eq!(format!("{unlimited:?}"), format!("<Semaphore [unlocked, value:{}]>", usize::MAX));
+        drop(unlimited.acquire().co_await()?);
+        assert!(!unlimited.locked());
+        Ok(())
+    })
+    .unwrap();
+}

@@ -291,6 +291,7 @@ scenarios! {
     s1031_gen_delegate_to_started
     s1033_agen_thrown_and_closed
     s1041_where_reading_goes_on
+    s1040_stop_iteration
 }
 
 /// As a loop on the real clock does, which looks at the clock and the poller every 16 rounds only.

@@ -35,6 +35,15 @@ pub(super) fn already_awaited() -> Error {
     RuntimeError::new("cannot reuse already awaited coroutine").into()
 }
 
+/// What a body raised, as the one who runs it sees that: no coroutine ends a generator that awaits it.
+#[cold]
+pub(super) fn raised_by_coroutine(error: Error) -> Error {
+    match error.is::<StopIteration>() {
+        true => Error::caused_by(RuntimeError::new("coroutine raised StopIteration"), error),
+        false => error,
+    }
+}
+
 /// A coroutine on a stack of its own whose awaits come out of `send`.
 pub(super) struct ByHand<T> {
     origin: Origin,
@@ -87,12 +96,7 @@ impl<T> ByHand<T> {
             }
             Resumed::Returned(result) => {
                 self.fiber = None;
-                match result {
-                    Err(error) if error.is::<StopIteration>() => {
-                        Err(Error::caused_by(RuntimeError::new("coroutine raised StopIteration"), error))
-                    }
-                    result => result.map(Step::Returned),
-                }
+                result.map(Step::Returned).map_err(raised_by_coroutine)
             }
             Resumed::Panicked(payload) => {
                 self.fiber = None;
@@ -111,7 +115,7 @@ impl<T> ByHand<T> {
                 Ok(())
             }
             Ok(Step::Suspended(_)) => Err(RuntimeError::new("coroutine ignored GeneratorExit").into()),
-            Err(error) if error.is::<GeneratorExit>() || error.is::<StopIteration>() => Ok(()),
+            Err(error) if error.is::<GeneratorExit>() => Ok(()),
             Err(error) => Err(error),
         }
     }

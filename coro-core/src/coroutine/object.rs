@@ -7,7 +7,7 @@ use std::any::Any;
 use std::fmt::{self, Debug};
 use std::panic::Location;
 
-use super::by_hand::{ByHand, Step, already_awaited};
+use super::by_hand::{ByHand, Step, already_awaited, raised_by_coroutine};
 use super::shared::SharedCoroutine;
 use super::{Awaitable, Origins, suspend};
 use crate::definition::{Definition, Origin};
@@ -181,7 +181,7 @@ where
     #[inline(always)] // see `suspend`
     fn co_await(mut self) -> Result<T> {
         match self.body.take() {
-            Some(body) => body(),
+            Some(body) => body().map_err(raised_by_coroutine),
             None => self.continue_by_hand(),
         }
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt::{self, Debug, Display};
 
-use super::Error;
+use super::{Error, GROUP_DEPTH, drop_all};
 
 /// Several errors at once; Python's `ExceptionGroup`.
 ///
@@ -18,7 +18,7 @@ use super::Error;
 #[derive(Clone)]
 pub struct ErrorGroup {
     message: Cow<'static, str>,
-    errors: Vec<Error>,
+    pub(super) errors: Vec<Error>,
 }
 
 impl ErrorGroup {
@@ -90,16 +90,31 @@ impl ErrorGroup {
             |errors: Vec<Error>| (!errors.is_empty()).then(|| Self { message: self.message.clone(), errors });
         (group(matching), group(rest))
     }
+
+    /// Its `Debug` output, where it is the `depth`th of groups that are one in the other.
+    fn fmt_repr(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        write!(f, "ErrorGroup({:?}, [", self.message)?;
+        for (number, error) in self.errors.iter().enumerate() {
+            f.write_str(if number == 0 { "" } else { ", " })?;
+            match error.downcast_ref::<ErrorGroup>() {
+                Some(_) if depth == GROUP_DEPTH => f.write_str("...")?,
+                Some(group) => group.fmt_repr(f, depth + 1)?,
+                None => error.fmt_repr(f)?,
+            }
+        }
+        f.write_str("])")
+    }
+}
+
+impl Drop for ErrorGroup {
+    fn drop(&mut self) {
+        drop_all(std::mem::take(&mut self.errors));
+    }
 }
 
 impl Debug for ErrorGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ErrorGroup({:?}, [", self.message)?;
-        for (number, error) in self.errors.iter().enumerate() {
-            f.write_str(if number == 0 { "" } else { ", " })?;
-            error.fmt_repr(f)?;
-        }
-        f.write_str("])")
+        self.fmt_repr(f, 1)
     }
 }
 

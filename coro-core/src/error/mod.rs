@@ -12,10 +12,11 @@ mod kinds;
 mod sources;
 
 use std::error::Error as StdError;
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Debug, Display, Write};
 use std::io;
 use std::ops::Deref;
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 pub(crate) use about::io_context;
@@ -68,6 +69,30 @@ struct Raised {
     kind: fn() -> &'static str,
     location: &'static Location<'static>,
     cause: Option<Error>,
+}
+
+/// How many groups are described one in the other, as in Python's tracebacks.
+const GROUP_DEPTH: usize = 10;
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        if let Some(cause) = self.cause.take() {
+            drop_all(vec![cause]);
+        }
+    }
+}
+
+/// Drops errors, their causes and what is in their groups one by one, not one in the other: they may be nested deeper than
+/// a stack allows.
+#[cold]
+fn drop_all(mut errors: Vec<Error>) {
+    while let Some(error) = errors.pop() {
+        let Some(mut raised) = Arc::into_inner(error.raised) else { continue };
+        errors.extend(raised.cause.take());
+        if let Some(group) = raised.error.downcast_mut::<ErrorGroup>() {
+            errors.append(&mut group.errors);
+        }
+    }
 }
 
 impl Error {
@@ -260,6 +285,35 @@ impl Error {
         Arc::ptr_eq(&self.raised, &other.raised)
     }
 
+    /// It and its causes, where `depth` groups are around them.
+    fn fmt_chain(&self, out: &mut dyn fmt::Write, depth: usize) -> fmt::Result {
+        let mut next = Some(self);
+        while let Some(raise) = next {
+            let Raised { error, kind, location, cause } = &*raise.raised;
+            if !ptr::eq(raise, self) {
+                out.write_str("\nraised from ")?;
+            }
+            write!(out, "{}: {error}\n  raised at {location}", kind())?;
+            let mut source = source_of(&**error);
+            while let Some(error) = source {
+                write!(out, "\n  because: {error}")?;
+                source = source_of(error);
+            }
+            let group = raise.downcast_ref::<ErrorGroup>();
+            for (number, error) in group.map_or(&[][..], ErrorGroup::errors).iter().enumerate() {
+                let mut text = String::new();
+                match depth < GROUP_DEPTH {
+                    true => error.fmt_chain(&mut text, depth + 1)?,
+                    false => write!(text, "... (max_group_depth is {GROUP_DEPTH})")?,
+                }
+                let text = text.replace('\n', "\n  | ");
+                write!(out, "\n  +- {} -\n  | {text}", number + 1)?;
+            }
+            next = cause.as_ref();
+        }
+        Ok(())
+    }
+
     /// The error as it stands in `exception=...` of a task's `Debug` output.
     pub(crate) fn fmt_repr(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Debug::fmt(&self.raised.error, f)
@@ -313,23 +367,7 @@ impl Display for Error {
 
 impl Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Raised { error, kind, location, cause } = &*self.raised;
-        write!(f, "{}: {error}\n  raised at {location}", kind())?;
-        let mut source = source_of(&**error);
-        while let Some(error) = source {
-            write!(f, "\n  because: {error}")?;
-            source = source_of(error);
-        }
-        if let Some(group) = self.downcast_ref::<ErrorGroup>() {
-            for (number, error) in group.errors().iter().enumerate() {
-                let text = format!("{error:?}").replace('\n', "\n  | ");
-                write!(f, "\n  +- {} -\n  | {text}", number + 1)?;
-            }
-        }
-        match cause {
-            Some(cause) => write!(f, "\nraised from {cause:?}"),
-            None => Ok(()),
-        }
+        self.fmt_chain(f, 1)
     }
 }
 

@@ -22,7 +22,7 @@ use state::Slot;
 pub(crate) use state::{FutureState, by_state, cancelled_error};
 
 use crate::coroutine::{Awaitable, Ensured, Existing, suspend};
-use crate::error::{Error, InvalidState, Result, RuntimeError, StopIteration, TypeError};
+use crate::error::{Error, InvalidState, Result, RuntimeError, StopIteration};
 use crate::events::{AnyFuture, EventLoop, LoopCore, Waitable, running_core};
 use crate::fiber::Awaited;
 
@@ -194,11 +194,11 @@ impl<T: 'static> Future<T> {
         self.settle_value(value)
     }
 
-    /// Makes it fail with `error`.
+    /// Makes it fail with `error`. A [`StopIteration`] would end a generator that awaits it: it becomes the cause of a
+    /// [`RuntimeError`](crate::RuntimeError).
     ///
     /// # Errors
-    /// As [`set_result`](Self::set_result); and [`TypeError`](crate::TypeError) for a `StopIteration`, which would end the generator
-    /// that awaits it.
+    /// As [`set_result`](Self::set_result).
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -212,11 +212,14 @@ impl<T: 'static> Future<T> {
     pub fn set_exception(&self, error: impl Into<Error>) -> Result<()> {
         self.check_no_task("set_exception")?;
         let error = error.into();
-        if error.is::<StopIteration>() {
-            let message = "StopIteration interacts badly with generators and cannot be raised into a Future";
-            return Err(TypeError::new(message).into());
-        }
-        self.settle_failed(error)
+        self.settle_failed(match error.is::<StopIteration>() {
+            true => {
+                let message =
+                    "StopIteration interacts badly with generators and cannot be raised into a Future";
+                Error::caused_by(RuntimeError::new(message), error)
+            }
+            false => error,
+        })
     }
 
     fn check_no_task(&self, operation: &str) -> Result<()> {

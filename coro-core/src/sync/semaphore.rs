@@ -96,7 +96,7 @@ impl Semaphore {
     }
 
     /// Adds a permit, as one that was [forgotten](Permit::forget) is given back. There may be more than it
-    /// began with.
+    /// began with, up to `usize::MAX`.
     ///
     /// ```
     /// # use coro_core::prelude::*;
@@ -109,7 +109,7 @@ impl Semaphore {
     /// # })).unwrap();
     /// ```
     pub fn release(&self) {
-        self.value.set(self.value.get() + 1);
+        self.value.set(self.value.get().saturating_add(1));
         self.wake_next();
     }
 
