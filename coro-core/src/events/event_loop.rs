@@ -28,7 +28,8 @@ pub type ExceptionHandler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
 /// An event loop; `asyncio.BaseEventLoop`. A clone is another handle on the same loop.
 ///
 /// Most programs never make one: [`run`](crate::run) does, and [`get_running_loop`](crate::get_running_loop) gives it.
-/// Dropping the last handle closes the loop; debug mode reports that as "unclosed event loop".
+/// Dropping the last handle closes the loop; debug mode reports that as "unclosed event loop". A handle that one of the
+/// loop's own callbacks or tasks holds keeps it open for ever: then [`close`](Self::close) has to be called.
 ///
 /// ```
 /// use coro_core::prelude::*;
