@@ -389,18 +389,26 @@ fn a_job_for_which_no_thread_can_be_made_waits_for_one_at_work() {
         run(|| {
             let event_loop = get_running_loop()?;
             let gated = || {
+                let (begun, begins) = channel();
                 let (open, gate) = channel::<()>();
-                (open, event_loop.run_in_executor(move || gate.recv().map_err(|_| thread::current().id())))
+                let job = event_loop.run_in_executor(move || {
+                    begun.send(()).unwrap();
+                    gate.recv().unwrap_err();
+                    thread::current().id()
+                });
+                (open, job, begins)
             };
-            let (first_gate, first) = gated();
-            let ((second_gate, second), (third_gate, third)) = without_new_threads(|| (gated(), gated()));
+            let (first_gate, first, begins) = gated();
+            begins.recv().unwrap(); // a thread that is about to begin needs memory itself
+            let ((second_gate, second, _begins), (third_gate, third, _begins_too)) =
+                without_new_threads(|| (gated(), gated()));
             // The thread takes the second when the first has ended; by then there may be one for the third.
             drop(first_gate);
-            let of_the_first = first.co_await()?.unwrap_err();
+            let of_the_first = first.co_await()?;
             drop(third_gate);
-            let of_the_third = third.co_await()?.unwrap_err();
+            let of_the_third = third.co_await()?;
             drop(second_gate);
-            assert_eq!(second.co_await()?.unwrap_err(), of_the_first);
+            assert_eq!(second.co_await()?, of_the_first);
             assert_ne!(of_the_third, of_the_first);
             Ok(())
         })
