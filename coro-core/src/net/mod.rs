@@ -48,7 +48,7 @@ pub(crate) mod attempts;
 pub(crate) mod connect;
 mod macros;
 mod options;
-mod patience;
+pub(crate) mod patience;
 #[cfg(unix)]
 mod pipe;
 mod polled;

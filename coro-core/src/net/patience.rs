@@ -12,7 +12,7 @@ use crate::events::{ExceptionContext, running_core};
 use crate::in_place::{Place, place};
 
 /// How long a listener rests when the system has no room for one more socket; `ACCEPT_RETRY_DELAY` of asyncio.
-const REST: Duration = secs(1);
+pub(crate) const REST: Duration = secs(1);
 
 /// Sleeps: the task, or the thread where no loop runs.
 fn pause(time: Duration) -> Result<()> {
@@ -48,7 +48,7 @@ pub(super) fn retry<R>(
 }
 
 /// Whether the system has no room for one more socket, now.
-fn is_out_of_room(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     #[cfg(unix)]
     const NUMBERS: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
     #[cfg(not(unix))]

@@ -6,7 +6,6 @@ use std::fmt::{self, Debug};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use super::Object;
 use super::channel::{Channel, TransportSocket};
@@ -22,9 +21,7 @@ use crate::events::{EventLoop, LoopCore, Resource};
 use crate::fiber::Awaited;
 use crate::future::Future;
 use crate::io::{Io, Side};
-
-/// How long no connection is accepted when the system has no resources left for one.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+use crate::net::patience::{REST, is_out_of_room};
 
 pub(super) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
 
@@ -465,7 +462,7 @@ impl WhenReady for Accepting {
                 {
                     break;
                 }
-                Err(error) if is_exhaustion(&error) => return self.accept_later(error),
+                Err(error) if is_out_of_room(&error) => return self.accept_later(error),
                 Err(error) => {
                     tell(&server.core, "Exception in callback Server.accept()", error.into());
                     break;
@@ -489,18 +486,8 @@ impl Accepting {
     fn accept_later(self: &Rc<Self>, error: io::Error) {
         tell(&self.server.core, "socket.accept() out of system resource", error.into());
         let this = Rc::clone(self);
-        self.server.core.handle().call_later(RETRY_DELAY, move || this.accept_again());
+        self.server.core.handle().call_later(REST, move || this.accept_again());
     }
-}
-
-#[cfg(unix)]
-fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-#[cfg(not(unix))]
-fn is_exhaustion(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::OutOfMemory
 }
 
 impl Listening {
