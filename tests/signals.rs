@@ -506,6 +506,7 @@ alone! {
 
     #[test]
     fn ctrl_c_listens_while_it_is_awaited() {
+        set_disposition(SignalKind::interrupt(), libc::SIG_DFL); // who is started in the background ignores it
         run(|| {
             let pressed = ctrl_c();
             assert_eq!(disposition(SignalKind::interrupt()), libc::SIG_DFL);
