@@ -70,8 +70,8 @@ class Task:
 
     @property
     def name(self):
-        kind, texts = variant(in_cell(self.control["texts"]))
-        kind, name = variant(texts["__0"].dereference()["name"]) if kind == "Some" else (kind, None)
+        kind, rare = variant(in_cell(self.control["rare"]))
+        kind, name = variant(rare["__0"].dereference()["name"]) if kind == "Some" else (kind, None)
         return text(name["__0"]) if kind == "Some" else f"Task-{self.number}"
 
     @property

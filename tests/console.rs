@@ -326,6 +326,12 @@ fn the_script_for_gdb_names_what_there_is() {
         found += 1;
     }
     assert!(found >= 2, "only {found} names were found");
+    let script = page("scripts/gdb_tasks.py");
+    let fields = script.split("self.control[\"").skip(1).filter_map(|rest| rest.split('"').next());
+    for field in fields {
+        let is_there = page("coro-core/src/task/control.rs").contains(&format!(" {field}: "));
+        assert!(is_there, "scripts/gdb_tasks.py reads a field {field}, which a task's control does not have");
+    }
 }
 
 #[test]
