@@ -14,9 +14,8 @@ async_fn! {
 }
 
 pub fn scenario() -> Result<()> {
-    let name = std::env::temp_dir().join(format!("coro-parity-{}-example.txt", std::process::id()));
+    let folder = tempfile::tempdir()?; // the scenario may run twice at the same time
+    let name = folder.path().join("example.txt");
     std::fs::write(&name, "test\ntest\n")?;
-    let result = run(read_file(name.clone()));
-    std::fs::remove_file(name)?;
-    result
+    run(read_file(name))
 }
